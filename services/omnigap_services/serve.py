@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import sys
-import tomllib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import click
 
 from omnigap.channel import is_loopback_host, is_unspecified_host
 from omnigap.errors import ContractError, OmnigapError
-from omnigap.files import SETTINGS_BYTES, read_regular
 from omnigap.terminal import LogFormatter, protect_streams
 from omnigap_services.adapter import Adapter
-from omnigap_services.options import OptionsError
+from omnigap_services.options import GivenOptions, OptionsError, from_file, from_text
+from omnigap_services.probe import PORT_FILE_VARIABLE, write_port_file
 from omnigap_services.registry import adapter_class, missing_import, services
 from omnigap_services.server import Server, ServerOptions
 
@@ -31,6 +31,15 @@ _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
 
+RESTART_STATUS = 75
+"""Exit status of a service that ends to be started again, since its card is no longer true. EX_TEMPFAIL of sysexits."""
+
+# One text. A variable usually gives way to its flag as a whole, but an image that sets this one would then lose its
+# options to a single key of --options.
+_OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
+# Set by Compose files: which removed variable is still in use. It would otherwise be ignored silently.
+_REMOVED_VARIABLE = "OMNIGAP_REMOVED_OPTION"
+
 
 @click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
 @click.argument("name", required=False)
@@ -39,6 +48,23 @@ _POLL_S = 1.0
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), help="Port for Prometheus; 0 takes a free one.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="TOML file with the service's options.")
+@click.option(
+    "--options",
+    "texts",
+    metavar="TOML",
+    multiple=True,
+    # click would split the variable at spaces.
+    allow_from_autoenv=False,
+    help="Options as TOML text, such as 'min_match = 0.95'. May be repeated; the last text with a key wins, also over "
+    f"the environment variable {_OPTIONS_VARIABLE} and over --config. Empty texts are ignored.",
+)
+@click.option(
+    "--port-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar=PORT_FILE_VARIABLE,
+    show_envvar=True,
+    help="File to write the port to once it is bound, for omnigap_services.probe.",
+)
 @click.option("--insecure", is_flag=True, help="Acknowledge that others can reach the address; no warning is printed.")
 @click.option("--drain-seconds", type=click.FloatRange(0), default=30.0, help="Time for running answers at shutdown.")
 @click.option("--announce/--no-announce", default=True, help="Print one line of JSON when the service is ready.")
@@ -53,6 +79,8 @@ def main(
     metrics_port: int | None,
     insecure: bool,
     config: Path | None,
+    texts: tuple[str, ...],
+    port_file: Path | None,
     drain_seconds: float,
     announce: bool,
     exit_with_parent: bool,
@@ -70,18 +98,23 @@ def main(
         return
     if name is None:
         raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
+    if removed := os.environ.get(_REMOVED_VARIABLE, "").strip():
+        raise click.ClickException(f"a setting that was removed is in use: {removed} ({_REMOVED_VARIABLE})")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     if not insecure and (warning := exposure_warning(host, metrics_port is not None)):
         click.echo(warning, err=True)
+    given: GivenOptions | None = None
     try:
-        adapter = _make(name, _read_config(config))
+        given = _given_options(config, texts)
+        adapter = _make(name, given.merged)
         parent = parent_gone(parent_pid) if exit_with_parent else None
-        asyncio.run(_serve(name, adapter, options, announce, parent))
+        server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
+        restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
     except click.ClickException:
         raise
     except OptionsError as error:
-        source = config if config is not None else "is not given, so all options have their defaults"
-        raise click.ClickException(f"{error} (--config {source})") from error
+        # An error of a source itself names it already.
+        raise click.ClickException(f"{error} ({given.origin(str(error))})" if given else str(error)) from error
     except ImportError as error:
         raise click.ClickException(missing_import(name, error)) from error
     except ContractError as error:
@@ -91,6 +124,8 @@ def main(
     except Exception as error:
         _log.exception("service %s did not start", name)
         raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error
+    if restart:
+        sys.exit(RESTART_STATUS)
 
 
 def exposure_warning(host: str, metrics: bool) -> str:
@@ -119,20 +154,14 @@ def _show_services() -> None:
         click.echo(f"{service.name:<16} {service.target:<56} {state}")
 
 
-def _read_config(path: Path | None) -> Mapping[str, object]:
-    if path is None:
-        return {}
-    try:
-        return tomllib.loads(read_regular(path, SETTINGS_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise click.ClickException(f"cannot read --config {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"--config {path} is not UTF-8: byte {error.start + 1} is invalid") from None
-    except RecursionError:
-        raise click.ClickException(f"--config {path} is not valid TOML: it is nested too deeply") from None
-    except ValueError as error:
-        # Also an integer beyond the limit of digits.
-        raise click.ClickException(f"--config {path} is not valid TOML: {error}") from error
+def _given_options(config: Path | None, texts: Sequence[str]) -> GivenOptions:
+    """The options of all sources, from the weakest to the strongest; raises OptionsError."""
+    sources = [from_file(config)] if config is not None else []
+    sources.append(from_text(_OPTIONS_VARIABLE, os.environ.get(_OPTIONS_VARIABLE, "")))
+    for number, text in enumerate(texts, start=1):
+        # The number and not the text, which may hold a password.
+        sources.append(from_text("--options" if len(texts) == 1 else f"--options {number} of {len(texts)}", text))
+    return GivenOptions([source for source in sources if source.options or source.title.startswith("--config")])
 
 
 def _make(name: str, options: Mapping[str, object]) -> Adapter:
@@ -145,31 +174,51 @@ def _make(name: str, options: Mapping[str, object]) -> Adapter:
 
 
 async def _serve(
-    name: str, adapter: Adapter, options: ServerOptions, announce: bool, parent: Coroutine[Any, Any, None] | None
-) -> None:
+    name: str,
+    server_of: Callable[[], Server],
+    port_file: Path | None,
+    announce: bool,
+    parent: Coroutine[Any, Any, None] | None,
+) -> bool:
+    """Serves until a signal, the end of the parent, or the adapter's request for a restart; True for the last."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    server = Server(adapter, options)
-    ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    # On the loop, to which it belongs.
+    server = server_of()
+    restart = asyncio.create_task(server.restart_requested())
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), restart]
     if parent is not None:
         ends.append(asyncio.create_task(parent))
     # Loading may take minutes: a signal during it must stop the process too.
-    start = asyncio.create_task(server.start())
+    start = asyncio.create_task(_start(server, port_file))
     try:
         await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
+        # A part that changes while the service loads may fail the start too, but the restart is the remedy.
+        if start.done() and not server.restart_reason:
             start.result()  # raises what the start raised
             if announce:
                 _announce(name, server)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        _log.info("stopping: running answers get %g s (--drain-seconds)", options.drain_seconds)
+        restarts = bool(server.restart_reason) and not stop.is_set()
+        if restarts:
+            _log.error("%s ends with status %d, to be started again: %s", name, RESTART_STATUS, server.restart_reason)
+        _log.info("stopping: running answers get %g s (--drain-seconds)", server.options.drain_seconds)
+        return restarts
     finally:
         for task in (start, *ends):
             task.cancel()
         if not await server.stop():
             _log.warning("stopped before all answers had ended or the adapter was closed")
+
+
+async def _start(server: Server, port_file: Path | None) -> None:
+    """Binds and loads; the port file is written in between, so that a probe sees NOT_SERVING while it loads."""
+    await server.bind()
+    if port_file is not None:
+        write_port_file(port_file, server.options.host, server.port)
+    await server.load()
 
 
 async def parent_gone(parent: int | None = None) -> None:

@@ -15,6 +15,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality
 from omnigap_services.loop_thread import LoopThread
 from tests.helpers.in_process import Host, hosting
+from tests.helpers.serve_command import Launch, launching
 from tests.helpers.serve_process import Serve, Served
 
 
@@ -43,6 +44,13 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     yield start
     for served in started:
         served.stop()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """Starts `omnigap-serve` in the test's folder."""
+    with launching(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -23,48 +22,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from omnigap.vocabulary import Reason
 from omnigap_services.serve import exposure_warning
-
-PROGRAM = str(Path(sys.executable).with_name("omnigap-serve"))
-PATIENCE_S = 30.0
-
-Launch = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
-    """Starts the command in an empty folder; processes that still run at the end are killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [PROGRAM, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def announced(process: subprocess.Popen[str]) -> dict[str, object]:
-    assert process.stdout is not None
-    return json.loads(process.stdout.readline())
-
-
-def failure(process: subprocess.Popen[str]) -> str:
-    """The error output of a command that must exit with 1 and print nothing on stdout."""
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 1, err
-    assert out == ""
-    return err
+from tests.helpers.serve_command import PATIENCE_S, PROGRAM, Launch, announced, failure
 
 
 def config(folder: Path, text: str) -> str:

@@ -166,7 +166,9 @@ class Child:
 
 def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: nothing is imported from the working directory, and one thread is used."""
-    environment = {**parent, "PYTHONSAFEPATH": "1"}
+    # Options and the port file are of one service, and the fleet has several.
+    of_one = ("OMNIGAP_SERVE_OPTIONS", "OMNIGAP_PORT_FILE")
+    environment = {**{name: value for name, value in parent.items() if name not in of_one}, "PYTHONSAFEPATH": "1"}
     # Several children on one machine would otherwise each take all cores.
     environment.setdefault("OMP_NUM_THREADS", "1")
     if "PYTHONPATH" in environment:
