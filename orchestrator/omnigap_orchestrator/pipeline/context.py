@@ -38,7 +38,7 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import source_row
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
-from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect, outdated
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -117,8 +117,8 @@ class RunContext:
             return None
         # Registered at once, so that its channels are closed even if a later step fails.
         self.services.append(service)
-        if why := outdated(service.card):
-            self.observer.note(f"{name} ({', '.join(addresses)}) should be started again: {why}")
+        if service.card.outdated:
+            self.observer.note(f"{name} ({', '.join(addresses)}) should be started again: {service.card.outdated}")
         return service
 
     async def connect_all(self, wanted: Sequence[tuple[str, Sequence[str]]], config: Config) -> list[Service | None]:

@@ -37,7 +37,9 @@ class RunFolder:
     def __init__(self, root: Path) -> None:
         """Raises FolderError if UTF-8 can't hold the path, which the configuration, the report and polars need."""
         try:
-            self.root = utf8_path(root)
+            # In the orchestrator's container, messages show the folder as the host has it (`cli.terminal`), which takes
+            # a complete path.
+            self.root = utf8_path(root.absolute() if "OMNIGAP_SHOWN_RUNS" in os.environ else root)
         except ValueError as error:
             raise FolderError(f"the path {error}, or choose another --run-dir") from None
 

@@ -2,7 +2,7 @@
 
 from omnigap_orchestrator.pool.policy import LEAVES_PENDING, CallFailed, RetryPolicy, Unavailable
 from omnigap_orchestrator.pool.pool import Pool
-from omnigap_orchestrator.pool.service import Service, ServiceError, connect, outdated, support_in
+from omnigap_orchestrator.pool.service import Service, ServiceError, connect, support_in
 
 __all__ = [
     "LEAVES_PENDING",
@@ -13,6 +13,5 @@ __all__ = [
     "ServiceError",
     "Unavailable",
     "connect",
-    "outdated",
     "support_in",
 ]

@@ -66,12 +66,6 @@ def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support
     return Support.UNSUPPORTED, f"{card.name} does not declare {condition.name}"
 
 
-def outdated(card: pb.DescribeResponse) -> str:
-    """Why a service should be started again, by its own account; empty if it is up to date."""
-    # Services of an earlier contract do not have the field.
-    return str(getattr(card, "outdated", ""))
-
-
 async def connect(
     name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
 ) -> Service | None:

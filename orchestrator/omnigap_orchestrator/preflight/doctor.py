@@ -16,7 +16,6 @@ from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.fleet.compose import ComposeService, look_for_compose, start_command
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import FLEET_META, JOURNAL, read_meta
-from omnigap_orchestrator.pool import outdated
 from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, Status
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
@@ -102,8 +101,8 @@ async def check_endpoint(
         except ContractError as error:
             return [Finding.failed(check, f"Describe of {address} failed: {error.message}")]
     found: list[Finding] = []
-    if why := outdated(card):
-        found.append(Finding.warning(check, f"it should be started again: {why}"))
+    if card.outdated:
+        found.append(Finding.warning(check, f"it should be started again: {card.outdated}"))
     version = card.settings.get("service.contract", "")
     if of_this_version and version not in ("", omnigap.__version__):
         text = (
