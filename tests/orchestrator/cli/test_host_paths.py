@@ -1,4 +1,4 @@
-"""In the orchestrator's container, people see paths of runs as the host has them; programs see the container's."""
+"""In the orchestrator's container, people see paths of runs as on the host, and programs those of the container."""
 
 from __future__ import annotations
 
