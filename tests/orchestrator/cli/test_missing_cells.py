@@ -23,7 +23,7 @@ def failing(reason: Reason, message: str, *names: str) -> Wire:
             raise ContractError(reason, message)
         yield from plain(request)
 
-    return Wire(respond, digest=message)
+    return Wire(respond, digest="-".join(names))
 
 
 def study(root: Path, models: dict[str, str], **run: object) -> Setting:
