@@ -53,6 +53,7 @@ def _faults(card: pb.DescribeResponse) -> Iterator[str]:
     for field, value in (("name", card.name), ("version", card.version), ("digest", card.digest)):
         yield from _name_faults(field, value)
     yield from _name_faults("weights_revision", card.weights_revision, limits.MAX_TEXT_CHARS)
+    yield from _name_faults("outdated", card.outdated, limits.MAX_OUTDATED_CHARS)
     try:
         convert.architecture_from_proto(card.architecture)
     except ValueError as error:

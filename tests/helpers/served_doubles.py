@@ -124,6 +124,8 @@ class Wire(pb_grpc.ModelServiceServicer):
     name: str = "wire"
     delay_s: float = 0.0
     max_concurrent: int = 4
+    outdated: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
     asked: list[pb.GenerateRequest] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
@@ -166,6 +168,10 @@ class Wire(pb_grpc.ModelServiceServicer):
             await self._server.stop(None)
             self._server = None
 
+    async def loading(self) -> None:
+        """Health says NOT_SERVING from now on, as before a model is loaded."""
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+
     async def until_asked(self, count: int) -> None:
         """Waits until this number of requests has arrived in total."""
         async with asyncio.timeout(PATIENCE_S):
@@ -181,7 +187,12 @@ class Wire(pb_grpc.ModelServiceServicer):
             for c in CONDITIONS
         ]
         return pb.DescribeResponse(
-            name=self.name, digest=self.digest, conditions=able, max_concurrent=self.max_concurrent
+            name=self.name,
+            digest=self.digest,
+            conditions=able,
+            max_concurrent=self.max_concurrent,
+            outdated=self.outdated,
+            settings=self.settings,
         )
 
     async def Generate(  # noqa: N802

@@ -29,7 +29,7 @@ class AsrOptions(Options):
         checkpoint: folder of a CTranslate2 Whisper, or a name that faster-whisper knows or finds on the hub; empty: the
             shipped one.
         revision: hub revision (branch, tag or commit) of a named checkpoint.
-        device: `auto` uses CUDA if there is a GPU.
+        device: `auto` is CUDA if there is a GPU, else the CPU unless OMNIGAP_REQUIRE_GPU is 1.
         compute_type: CTranslate2's name of a number format; `auto` is float16 on CUDA and int8 on CPU.
         beam_size: used if the request sets none.
         cpu_threads: 0: as many as the process has cores, at most four.

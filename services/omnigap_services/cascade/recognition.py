@@ -101,7 +101,7 @@ class InProcessAsr:
     """The ASR engine in this process. Clips that arrive while it is busy are transcribed together in the next batch."""
 
     def __init__(self, options: AsrOptions) -> None:
-        self._engine = AsrEngine(options)
+        self._engine = AsrEngine(options, "asr_device")
         self._batcher: Batcher[AudioClip, Transcript] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
         checkpoint = self._engine.checkpoint
         self.description = f"ASR by faster-whisper ({checkpoint.name})"

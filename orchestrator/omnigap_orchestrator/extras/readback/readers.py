@@ -136,7 +136,8 @@ class ReaderCalls:
         reader, transcripts = self._reader, self._context.records.transcripts
         # Saved before the first request: `stored_readers` finds readbacks of an interrupted call by it. The role is
         # OCR for both modalities, to keep readers apart from the ASR scorer of the run.
-        await self._context.save_service(Role.OCR, f"{reader.modality.value}/{reader.digest}", self._calls.service)
+        card_name = f"{reader.modality.value}/{reader.digest}"
+        await self._context.save_services([(Role.OCR, card_name, self._calls.service)])
         supported = [
             r
             for r in renderings
