@@ -16,6 +16,7 @@ from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.fleet.compose import ComposeService, look_for_compose, start_command
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import FLEET_META, JOURNAL, read_meta
+from omnigap_orchestrator.pool.addresses import HostNames, LookUp, look_up
 from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, Status
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
@@ -81,16 +82,34 @@ async def check_endpoint(
     proxy: str = "",
     *,
     of_this_version: bool = False,
+    look_up: LookUp = look_up,
 ) -> list[Finding]:
-    """Whether a service answers and fits the run.
+    """Whether a service answers and fits the run, at every address of its host name.
 
     Args:
         if_unavailable: status of the finding if it does not answer.
         used_for: configuration, items, role and name to check its card against.
         proxy: `[network] proxy`; loopback addresses are reached without it.
         of_this_version: warn if it runs another version of omnigap.
+        look_up: finds the addresses of host names.
     """
-    async with GenerateClient(address, proxy) as client:
+    places, _ = await HostNames(proxy, look_up).places([address])
+    found = await asyncio.gather(
+        *(_check_replica(check, place.client(proxy), if_unavailable, used_for, of_this_version) for place in places)
+    )
+    return [finding for findings in found for finding in findings]
+
+
+async def _check_replica(
+    check: str,
+    replica: GenerateClient,
+    if_unavailable: Status,
+    used_for: tuple[Config, Sequence[Item], Role, str] | None,
+    of_this_version: bool,
+) -> list[Finding]:
+    """As `check_endpoint`; closes the client."""
+    address = replica.address
+    async with replica as client:
         if not await client.serving(timeout_s=_SERVING_TIMEOUT_S):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
             if client.proxy:

@@ -16,7 +16,8 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
 from omnigap_orchestrator.journal import FLEET_META
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.preflight.doctor import diagnose
+from omnigap_orchestrator.preflight import Status
+from omnigap_orchestrator.preflight.doctor import check_endpoint, diagnose
 from omnigap_services.adapter import Turn
 from tests.helpers.running import Setting, item, orchestrate
 from tests.helpers.served_doubles import Double, Serve, ServeWire, Wire, plain, say
@@ -58,6 +59,18 @@ async def test_doctor_and_models_report_which_services_answer(tmp_path: Path, ho
     assert answered["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
     assert (unavailable["digest"], unavailable["conditions"]) == ("", {})
     assert model.asked == []
+
+
+async def test_every_address_of_a_name_is_checked(host_wire: ServeWire) -> None:
+    wire = Wire(plain, host="127.0.0.2")
+    await host_wire(wire)
+
+    async def two(host: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.3"]
+
+    found = await check_endpoint("model omni", f"demo:{wire.port}", Status.FAILED, look_up=two)
+    assert [finding.status for finding in found] == [Status.OK, Status.FAILED]
+    assert all(f"demo:{wire.port} ({ip})" in each.message for ip, each in zip(await two("demo"), found, strict=True))
 
 
 def test_failed_checks_end_with_exit_code_1(tmp_path: Path, no_compose: None) -> None:
