@@ -80,7 +80,7 @@ def collect_run_info(
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
-        scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
+        scorer_mismatch=scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
         misfiled=misfiled,
@@ -112,7 +112,7 @@ def _font_names(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
     return tuple(name(style) for style in all_styles)
 
 
-def _scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
+def scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
     """Whether a model that does not ship with omnigap is transcribed by the ASR model that does."""
     if scorer is None or scorer.name != "asr":
         return False
