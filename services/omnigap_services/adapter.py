@@ -51,6 +51,8 @@ class Card:
         conditions: a condition that is not listed is unsupported.
         architecture: None for services that are not models under test, such as ASR.
         weights_revision: hub revision or content hash of the weights.
+        weights_source: where weights that are identified by their content come from, such as `NAME@COMMIT`. If it is
+            set, neither it nor `name` is part of the digest: the same weights have one digest under every name.
         settings: everything else that changes answers: decoding defaults, dtype, device type.
         libraries: distributions whose versions change answers; the server looks the versions up.
         parts: services that this one calls.
@@ -69,6 +71,7 @@ class Card:
     architecture: Architecture | None = None
     version: str = "1"
     weights_revision: str = ""
+    weights_source: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()

@@ -223,7 +223,8 @@ class PartClient:
 
 async def _opened(address: str, proxy: str) -> GenerateClient:
     # A coroutine, because an asyncio channel belongs to the loop that it is created on.
-    return GenerateClient(address, proxy)
+    # A part that is scaled in Compose or Kubernetes has several addresses under one name.
+    return GenerateClient(address, proxy, spread=True)
 
 
 def _caller_gone() -> ContractError:

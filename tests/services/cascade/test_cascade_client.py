@@ -308,3 +308,14 @@ async def test_a_second_clip_is_refused_if_asr_is_a_stage(host: Serve) -> None:
     error = await refusal(cascade.served, CLIP, CLIP)
     assert error.reason is Reason.BAD_REQUEST
     assert "one carrier" in error.message
+
+
+async def test_calls_are_spread_over_the_containers_of_a_scaled_llm(host: Serve, host_wire: ServeWire) -> None:
+    wires = [Wire(answers, host="127.0.0.2")]
+    await host_wire(wires[0])
+    wires.append(Wire(answers, host="127.0.0.3", port=wires[0].port))
+    await host_wire(wires[1])
+    cascade = await with_llm_at(host, f"ipv4:{','.join(wire.address for wire in wires)}")
+    async with asyncio.timeout(PATIENCE_S):
+        while not all(wire.asked for wire in wires):
+            assert await ask(cascade, "Where?") == ANSWER
