@@ -180,6 +180,21 @@ def test_the_example_of_settings_is_complete_and_changes_nothing(tmp_path: Path)
     assert compose("--env-file", str(example), *command) == compose(*command)
 
 
+def test_the_settings_of_the_study_on_four_gpus_place_its_services(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "gpu-study.md").read_text(encoding="utf-8")
+    block = re.search(r"^```bash\n(# \.env.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block
+    path = tmp_path / "settings"
+    path.write_text(block[1])
+    # The variable of the tests would have precedence.
+    shown = compose("--env-file", str(path), "--profile", "*", "config", "--format", "json", project=None)
+    services = json.loads(shown)["services"]
+    assert tomllib.loads(services["asr"]["command"][-1])["checkpoint"] == "large-v3"
+    assert services["asr"]["image"].endswith("-asr-gpu:0.1.0")
+    placed = {name: _gpus(services[name]) for name in ("asr", "hf-tts", "qwen-omni", "hf-chat", "control")}
+    assert placed == {"asr": ["3"], "hf-tts": ["3"], "qwen-omni": ["0"], "hf-chat": ["1"], "control": ["2"]}
+
+
 def test_every_setting_of_the_example_is_used() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     used = {*VARIABLES, "COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"}

@@ -24,10 +24,28 @@ def stack() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def shipped(stack: None) -> None:
-    """Every test starts from the services without settings."""
-    compose("up", "--detach", "--no-build", "--wait", "--remove-orphans", timeout_s=600)
+    """The services without settings. Tests that begin with their own do not wait for these."""
+    _up()
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_process_that_dies_is_restarted_and_a_killed_container_is_not() -> None:
+    (container,) = ids("demo")
+    program = (
+        "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()"
+        " and b'omnigap-serve\\0demo' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != 1]"
+    )
+    call("docker", "exec", container, "python", "-c", program)
+    _await(lambda: inspect(container)["RestartCount"] == 1)
+    _up()
+
+    call("docker", "kill", container)
+    assert inspect(container)["State"]["Status"] == "exited"
+    _up()
+    assert ids("demo") == [container]
+    assert inspect(container)["State"]["Health"]["Status"] == "healthy"
 
 
 def test_an_edited_option_is_used_by_the_next_up_and_run(tmp_path: Path) -> None:
@@ -54,6 +72,22 @@ def test_wrong_options_end_the_container_with_a_message() -> None:
     assert "min_mach" in compose("logs", "--no-color", "demo")
 
 
+def test_a_run_in_a_container_uses_all_replicas_and_leaves_them_as_they_are(tmp_path: Path) -> None:
+    _up(OMNIGAP_DEMO_REPLICAS="2", OMNIGAP_DEMO_PORT="", OMNIGAP_DEMO_OPTIONS="min_match = 0.45")
+    before = ids("demo")
+    assert len(before) == 2
+    asked = [requests("demo", index) for index in (1, 2)]
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    # In a shell that knows nothing of the replicas and the option.
+    compose("run", "--rm", "-T", "orchestrator", "run", "--limit", "12", "--quiet", OMNIGAP_RUNS=str(runs))
+    assert ids("demo") == before
+    shares = [requests("demo", index) - count for index, count in zip((1, 2), asked, strict=True)]
+    assert sum(shares) == 12 * 6
+    assert min(shares) > 0, f"one of two replicas was not asked: {shares}"
+
+
+@pytest.mark.usefixtures("shipped")
 def test_after_a_swapped_voice_recordings_and_spoken_cells_are_renewed(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     _run(folder)
@@ -75,6 +109,7 @@ def test_after_a_swapped_voice_recordings_and_spoken_cells_are_renewed(tmp_path:
     assert requests("demo") - asked == CELLS
 
 
+@pytest.mark.usefixtures("shipped")
 def test_after_a_swapped_scorer_no_model_is_asked(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     _run(folder)
@@ -89,44 +124,6 @@ def test_after_a_swapped_scorer_no_model_is_asked(tmp_path: Path) -> None:
     assert requests("asr") > heard
     assert requests("demo") == asked
     assert _digests(folder) == before
-
-
-def test_a_run_in_a_container_uses_all_replicas_and_leaves_them_as_they_are(tmp_path: Path) -> None:
-    _up(OMNIGAP_DEMO_REPLICAS="2", OMNIGAP_DEMO_PORT="", OMNIGAP_DEMO_OPTIONS="min_match = 0.45")
-    before = ids("demo")
-    assert len(before) == 2
-    asked = [requests("demo", index) for index in (1, 2)]
-    runs = tmp_path / "runs"
-    runs.mkdir()
-    # In a shell that knows nothing of the replicas and the option.
-    compose("run", "--rm", "-T", "orchestrator", "run", "--limit", "12", "--quiet", OMNIGAP_RUNS=str(runs))
-    assert ids("demo") == before
-    shares = [requests("demo", index) - count for index, count in zip((1, 2), asked, strict=True)]
-    assert sum(shares) == 12 * 6
-    assert min(shares) > 0, f"one of two replicas was not asked: {shares}"
-
-
-def test_replicas_with_a_fixed_port_are_refused_by_the_engine() -> None:
-    done = call("docker", "compose", "up", "--detach", "--no-build", OMNIGAP_DEMO_REPLICAS="2")
-    assert done.returncode != 0
-    assert "port is already allocated" in done.stderr
-
-
-def test_a_process_that_dies_is_restarted_and_a_killed_container_is_not() -> None:
-    (container,) = ids("demo")
-    program = (
-        "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()"
-        " and b'omnigap-serve\\0demo' in open(f'/proc/{p}/cmdline', 'rb').read() and int(p) != 1]"
-    )
-    call("docker", "exec", container, "python", "-c", program)
-    _await(lambda: inspect(container)["RestartCount"] == 1)
-    _up()
-
-    call("docker", "kill", container)
-    assert inspect(container)["State"]["Status"] == "exited"
-    _up()
-    assert ids("demo") == [container]
-    assert inspect(container)["State"]["Health"]["Status"] == "healthy"
 
 
 def _up(*arguments: str, **variables: str) -> None:
