@@ -168,9 +168,10 @@ class Wire(pb_grpc.ModelServiceServicer):
             await self._server.stop(None)
             self._server = None
 
-    async def loading(self) -> None:
-        """Health says NOT_SERVING from now on, as before a model is loaded."""
-        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    async def set_serving(self, serving: bool) -> None:
+        """Changes what health says: NOT_SERVING as before a model is loaded, or SERVING."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set("", status)
 
     async def until_asked(self, count: int) -> None:
         """Waits until this number of requests has arrived in total."""

@@ -107,12 +107,16 @@ class InstrumentChange:
     stored: str
     again: str
 
-    def __str__(self) -> str:
+    @property
+    def names(self) -> str:
+        """Both services with their digests."""
+        return f"{self.what} is now {_named(self.now)} at {self.address}, and was {_named(self.before)}"
+
+    @property
+    def effect(self) -> str:
+        """What it would replace."""
         again = f", and {self.again}" if self.again else "; its own are stored already"
-        return (
-            f"{self.what} is now {_named(self.now)} at {self.address}, and was {_named(self.before)}: "
-            f"{self.stored} of the old one would no longer be used{again}"
-        )
+        return f"{self.stored} of the old one would no longer be used{again}"
 
 
 def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) -> None:
@@ -124,13 +128,13 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) ->
     refused = [change for change in changes if change.role not in context.accepts]
     if refused:
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
-        lines = "\n".join(map(str, refused))
+        lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         raise InstrumentError(
             f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
             "keeps both, and starting the old one again keeps the results as they are"
         )
     for change in changes:
-        context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change}")
+        context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")
 
 
 async def check_instruments(

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from omnigap.channel import SERVER_OPTIONS
+from omnigap_orchestrator.cli.options import FLEETS
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, Fleet, FleetError, Required, Role, ServiceSpec, choose
 from omnigap_orchestrator.journal import FLEET_META, read_meta
@@ -49,6 +50,10 @@ async def chosen(
     folder = Path("unused")
     fleet = await choose(kind, None, services, folder, notes.append, 1.0, required, remembered=remembered)
     return fleet, "\n".join(notes)
+
+
+def test_the_flag_has_every_kind() -> None:
+    assert tuple(kind.value for kind in FleetKind) == FLEETS
 
 
 async def test_a_run_that_used_compose_waits_for_it(compose: dict[str, tuple[Role, int]]) -> None:
@@ -97,7 +102,7 @@ async def test_compose_that_still_loads_is_waited_for(
 ) -> None:
     wires = await serve(compose, host_wire, *RUN_SERVICES)
     for wire in wires.values():
-        await wire.loading()
+        await wire.set_serving(False)
     fleet, notes = await chosen()
     assert fleet.kind is COMPOSE and "NOT_SERVING" in notes
 

@@ -169,6 +169,29 @@ async def test_a_part_of_the_plan_does_not_make_room_for_another_scorer(tmp_path
             await made.run()
 
 
+async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
+    async with study(tmp_path) as made:
+        await made.run()
+        second, model = made.wires["second_scorer"], made.wires["model"]
+        made.swap("second_scorer")
+        made.setting.items = [*ITEMS, item("late", answer_type="open", metric="judge", answers=[])]
+        await second.set_serving(False)
+
+        async def come_late() -> None:
+            await model.until_asked(len(model.asked) + 1)
+            await second.set_serving(True)
+
+        late = asyncio.create_task(come_late())
+        with pytest.raises(InstrumentError, match="the second ASR scorer"):
+            await made.run()
+        await late
+        assert made.counts["second_scorer"] == 0
+        table = made.setting.table()
+        assert outcomes(table) == {"answered": 6}
+        assert set(table["second_asr_digest"].drop_nulls()) == {"second_scorer-a"}
+        assert await made.run("second_scorer")
+
+
 async def test_an_interrupted_change_is_continued_without_the_flag(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
