@@ -18,7 +18,6 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.pool.addresses import HostNames
-from omnigap_orchestrator.pool.breaker import Breaker
 from omnigap_orchestrator.pool.health import Health
 from omnigap_orchestrator.pool.policy import (
     MAX_CONSECUTIVE_FAILURES,
@@ -30,6 +29,7 @@ from omnigap_orchestrator.pool.policy import (
     REPLICA_UNAVAILABLE,
     REPLICA_USELESS,
     RETRYABLE,
+    Breaker,
     CallFailed,
     RetryPolicy,
     Unavailable,

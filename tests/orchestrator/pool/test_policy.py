@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.pool.breaker import Breaker
+from omnigap_orchestrator.pool.policy import Breaker
 
 T = 120.0
 
