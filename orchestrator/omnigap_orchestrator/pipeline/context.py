@@ -37,8 +37,7 @@ from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import source_row
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
-from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
-from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
+from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, WaitNotes, connect
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")

@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
-from omnigap_orchestrator.pool import RetryPolicy, connect
+from omnigap_orchestrator.pool import RetryPolicy, WaitNotes, connect
 from tests.helpers.running import Orchestrator, Setting, item
 from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire, plain
 
@@ -104,7 +103,7 @@ async def test_a_quiet_command_notes_a_service_that_is_silent(tmp_path: Path, ho
     setting = Setting(
         tmp_path, {"omni": [await host_wire(wire)]}, items=[item("peru")], tables={"run": {"conditions": ["t2t"]}}
     )
-    quick = "import omnigap_orchestrator.pipeline.wait_notes as w; w.WaitNotes.__init__.__defaults__ = (0.2,)\n"
+    quick = "import omnigap_orchestrator.pool.health as w; w.WaitNotes.__init__.__defaults__ = (0.2,)\n"
     start = f"{quick}from omnigap_orchestrator.cli.main import main; main(prog_name='omnigap-orchestrate')"
     command = await Orchestrator.start("run", "-c", setting.write(), "-q", folder=tmp_path, python=("-c", start))
     assert command.process.stderr is not None
