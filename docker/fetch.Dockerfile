@@ -12,9 +12,10 @@ RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/fetch.lock.txt && pip check \
     && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
 
+COPY docker/fetch.py /opt/omnigap/
 USER 10001:10001
 VOLUME /models
-ENTRYPOINT ["hf", "download"]
+ENTRYPOINT ["python", "/opt/omnigap/fetch.py"]
 CMD ["--help"]
 # Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
 ARG BASE_IMAGE

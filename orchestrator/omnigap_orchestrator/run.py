@@ -15,8 +15,7 @@ from omnigap_orchestrator.config.services import FleetKind, ModelConfig
 from omnigap_orchestrator.export.summary import Summary
 from omnigap_orchestrator.export.write import current_summary, write_outputs
 from omnigap_orchestrator.extension import extras
-from omnigap_orchestrator.fleet import Endpoints, Fleet, StaticFleet, choose
-from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.fleet import Endpoints, Fleet, Role, StaticFleet
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import AnswerRow, Records, ScoreRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
@@ -33,11 +32,11 @@ from omnigap_orchestrator.pipeline.open_cells import (
 )
 from omnigap_orchestrator.pipeline.pipeline import Pipeline
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
+from omnigap_orchestrator.pipeline.remembered import InstrumentError, check_instruments, choose_fleet
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,
     Stage,
-    endpoints_of,
     model_specs,
     planned_models,
     required_from_fleet,
@@ -97,8 +96,18 @@ def _with_rubrics(config: Config, rubrics: Mapping[str, str]) -> Config:
 NO_CHANGES = Changes()
 
 
-async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: RunScope, observer: Observer) -> Summary:
+async def run(
+    config: Config,
+    items: Sequence[Item],
+    folder: RunFolder,
+    scope: RunScope,
+    observer: Observer,
+    accepts: frozenset[Role] = frozenset(),
+) -> Summary:
     """Processes the open cells of a plan, writes the files of the run, and returns their summary.
+
+    Args:
+        accepts: instruments (ASR scorer, TTS service, judge) whose stored results another one may replace.
 
     Raises:
         ScopeError: the scope names a model that is not planned.
@@ -106,32 +115,42 @@ async def run(config: Config, items: Sequence[Item], folder: RunFolder, scope: R
         FolderError: the folder can't be used, or another process uses it.
         FleetError: the services can't be started or found.
         ServiceError: replicas of one service differ.
+        InstrumentError: an instrument changed, and `accepts` does not have it; nothing is stored then.
         ItemError, CarrierError: a carrier can't be made.
         JournalError: the disk is full; nothing that was acknowledged is lost.
     """
     # Scope and preflight first: a typo or a missing font is reported before any service starts.
     scope.check(planned_models(config))
     config = run_preflight(config, items, scope.preflight, folder.root, observer.note)
-    async with open_run(folder, observer) as context:
+    async with open_run(folder, observer, accepts) as context:
         cells = await _run_with_fleet(context, config, items, scope)
         try:
             for extra in extras():
                 await extra.after_pipeline(context, cells, scope)
-        except ServiceError:
+        except (ServiceError, InstrumentError):
             # The run is complete without the stages of extras, so its files are written before the command fails.
             await in_thread(export, folder, cells, context.records)
             raise
         return await in_thread(export, folder, cells, context.records)
 
 
-async def resume(folder: RunFolder, scope: RunScope, observer: Observer, changes: Changes = NO_CHANGES) -> Summary:
+async def resume(
+    folder: RunFolder,
+    scope: RunScope,
+    observer: Observer,
+    changes: Changes = NO_CHANGES,
+    accepts: frozenset[Role] = frozenset(),
+) -> Summary:
     """Runs the stages of the scope on the plan stored in the folder.
+
+    Args:
+        accepts: as for `run`.
 
     Raises:
         The errors of `run`; FolderError: the folder holds no run; ConfigError: a rubric does not exist.
     """
     config, items = load_plan(folder)
-    return await run(changes.applied(config), items, folder, scope, observer)
+    return await run(changes.applied(config), items, folder, scope, observer, accepts)
 
 
 def report(
@@ -178,11 +197,6 @@ async def _run_with_fleet(context: RunContext, config: Config, items: Sequence[I
     """Starts the fleet, processes the cells, and records time and command in the journal."""
     journal = context.journal
     fleet = await _fleet(context, config, items, scope)
-    if not journal.meta("started"):
-        journal.set_meta("started", now())
-    if not context.records.scores:
-        # Set before the first score: an interrupted run has then scored by these rules.
-        journal.set_meta(SCORED_BY, scoring_version())
     async with context.using(fleet) as endpoints:
         cells = await process_cells(context, config, items, scope, endpoints)
     # Scores are posted without waiting; they must be on disk before the journal says that all are there.
@@ -215,6 +229,9 @@ async def process_cells(
     cards = [ServiceCard(role, name, service.card) for role, name, service in connected_services(services)]
     # The second half of the preflight: languages and voices are known only from the cards.
     enforce(check_services(config, items, cards), observer.note)
+    # Until here nothing is stored, so that a refused command leaves the folder as it was.
+    await check_instruments(context, config, plan, scope, services, endpoints)
+    _begin(context)
     # Read first: `prepare` deletes the failures that this command tries again.
     late = late_cells(context.records)
     cells = await prepare(context, config, plan, scope, services)
@@ -237,6 +254,15 @@ async def process_cells(
     return cells
 
 
+def _begin(context: RunContext) -> None:
+    journal = context.journal
+    if not journal.meta("started"):
+        journal.set_meta("started", now())
+    if not context.records.scores:
+        # Set before the first score: an interrupted run has then scored by these rules.
+        journal.set_meta(SCORED_BY, scoring_version())
+
+
 def _only(todo: OpenCells, cells: Set[Cell]) -> OpenCells:
     """The open ones of these cells."""
     unanswered = {
@@ -249,10 +275,7 @@ async def _fleet(context: RunContext, config: Config, items: Sequence[Item], sco
     if scope.stages == (Stage.SCORE,):
         # The plan still needs the names of the models, but no service is worth starting.
         return StaticFleet(Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none needed for scoring")
-    services = services_of(config) if config.fleet.services else ()
-    kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
-    required, note = required_from_fleet(config, items, scope), context.observer.note
-    return await choose(kind, endpoints_of(config), services, context.folder.services, note, timeout_s, required)
+    return await choose_fleet(context, config, required_from_fleet(config, items, scope))
 
 
 # Rescores stored answers after the scoring rules changed, without calling a service.

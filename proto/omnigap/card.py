@@ -36,6 +36,12 @@ def check_card(card: pb.DescribeResponse, address: str) -> list[str]:
     return notes
 
 
+def weights_identity(card: pb.DescribeResponse) -> str:
+    """What identifies a service's weights: equal for one checkpoint under several names; empty if it is unknown."""
+    # `weights_revision` also says where the weights came from. Services of other servers have no such setting.
+    return card.settings.get("service.weights_revision") or card.weights_revision
+
+
 def _first_fault(card: pb.DescribeResponse) -> str | None:
     return next(_faults(card), None)
 
@@ -47,6 +53,7 @@ def _faults(card: pb.DescribeResponse) -> Iterator[str]:
     for field, value in (("name", card.name), ("version", card.version), ("digest", card.digest)):
         yield from _name_faults(field, value)
     yield from _name_faults("weights_revision", card.weights_revision, limits.MAX_TEXT_CHARS)
+    yield from _name_faults("outdated", card.outdated, limits.MAX_OUTDATED_CHARS)
     try:
         convert.architecture_from_proto(card.architecture)
     except ValueError as error:

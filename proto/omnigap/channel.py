@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -65,11 +66,18 @@ _CLIENT: Options = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # By default a name is resolved at most every 30 s, which is as long as the patience for a container that was
+    # recreated with another address.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 
 # Targets that name a socket of this machine instead of a host.
 _LOCAL_SCHEMES = ("unix:", "unix-abstract:", "vsock:")
 _HOST_SCHEMES = ("dns:", "ipv4:", "ipv6:")
+# `dns://SERVER/HOST:PORT`, whose name only that server knows, does not match, and lists of targets neither.
+_HOST_PORT = re.compile(
+    r"(dns:(///)?)?(\[(?P<ipv6>[^\[\]/,]+)\]|(?P<host>[^\[\]:/,]+)):(?P<port>[0-9]+)", re.IGNORECASE
+)
 
 
 def channel_options(address: str, proxy: str = "") -> Options:
@@ -143,6 +151,12 @@ def _hosts_of(address: str) -> Iterator[str]:
             target = target[2:].partition("/")[2] if target.startswith("//") else target
             break
     return map(_host_of, target.split(","))
+
+
+def host_and_port(address: str) -> tuple[str, str] | None:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `dns:///HOST:PORT`; None for every other gRPC target."""
+    found = None if address.strip().lower().startswith(_LOCAL_SCHEMES) else _HOST_PORT.fullmatch(address.strip())
+    return None if found is None else (found["ipv6"] or found["host"], found["port"])
 
 
 def _host_of(place: str) -> str:

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from omnigap.answer import UNREADABLE, Answer, StreamCollector
 from omnigap.card import check_card
-from omnigap.channel import channel_options, proxy_for
+from omnigap.channel import channel_options, host_and_port, proxy_for
 from omnigap.errors import ContractError, shown
 from omnigap.limits import MAX_ERROR_CHARS
 from omnigap.rpc_errors import from_rpc_error, status_of
@@ -62,19 +62,30 @@ class GenerateClient:
     Whatever a service sends, the methods return something that follows the contract, or raise ContractError.
 
     Attributes:
+        address: as given, followed by the IP address if one was given.
         proxy: HTTP proxy that calls go through; empty for direct calls.
         channel: for raw calls whose gRPC errors the caller handles itself.
         notes: values that `describe` lowered to their bound, as messages.
     """
 
-    def __init__(self, address: str, proxy: str = "") -> None:
+    def __init__(self, address: str, proxy: str = "", *, ip: str = "", spread: bool = False) -> None:
         """
         Args:
             proxy: `http://HOST:PORT`; ignored for loopback addresses.
+            ip: address of the host in `address` to connect to, for a name with several addresses.
+            spread: distribute the calls over all addresses of the host, and leave out those that do not answer.
         """
-        self.address = address
+        self.address = f"{address} ({ip})" if ip else address
         self.proxy = proxy_for(address, proxy)
-        self.channel = grpc.aio.insecure_channel(address, options=channel_options(address, proxy))
+        options = channel_options(address, proxy)
+        place = host_and_port(address) if ip else None
+        if place is not None:
+            # A gateway that serves several names at one address chooses by this header.
+            options = (*options, ("grpc.default_authority", ":".join(place)))
+        if spread:
+            options = (*options, ("grpc.lb_policy_name", "round_robin"))
+        target = address if place is None else f"[{ip}]:{place[1]}" if ":" in ip else f"{ip}:{place[1]}"
+        self.channel = grpc.aio.insecure_channel(target, options=options)
         self.notes: list[str] = []
         self._generate = self.channel.unary_stream(
             f"{_SERVICE}/Generate",

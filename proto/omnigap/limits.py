@@ -33,5 +33,8 @@ MAX_LANGUAGE_CHARS = 64
 MAX_TEXT_CHARS = 20_000
 """Free text in a card: the reason of a condition, the value of a setting."""
 
+MAX_OUTDATED_CHARS = 1_000
+"""Why a service should be started again; printable, since terminals show it."""
+
 MAX_ERROR_CHARS = 1_000
 """Characters of a service's error message that the client keeps."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 from PIL import Image
 
@@ -51,6 +51,8 @@ class Card:
         conditions: a condition that is not listed is unsupported.
         architecture: None for services that are not models under test, such as ASR.
         weights_revision: hub revision or content hash of the weights.
+        weights_source: where weights that are identified by their content come from, such as `NAME@COMMIT`. If it is
+            set, neither it nor `name` is part of the digest: the same weights have one digest under every name.
         settings: everything else that changes answers: decoding defaults, dtype, device type.
         libraries: distributions whose versions change answers; the server looks the versions up.
         parts: services that this one calls.
@@ -69,6 +71,7 @@ class Card:
     architecture: Architecture | None = None
     version: str = "1"
     weights_revision: str = ""
+    weights_source: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
@@ -197,7 +200,13 @@ class Turn(Protocol):
 
 
 class Adapter(ABC):
-    """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`."""
+    """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`.
+
+    Attributes:
+        on_restart: set by the server, for `request_restart`.
+    """
+
+    on_restart: Callable[[str], None] | None = None
 
     def __init__(self, options: Mapping[str, object]) -> None:
         """Takes the options from `--config` or the fleet; unknown keys must be refused by name (see `read_options`)."""
@@ -218,3 +227,14 @@ class Adapter(ABC):
     def close(self) -> None:
         """Frees what `load` acquired, such as child processes and channels."""
         return
+
+    @final
+    def request_restart(self, why: str) -> None:
+        """Ends the service because its card is no longer true, such as when a service that it calls was replaced.
+
+        Health becomes NOT_SERVING, `outdated` of Describe is `why`, new calls are refused with DRAINING, and running
+        ones are finished. Then `omnigap-serve` ends with exit status 75, so that Compose or the embedded fleet starts
+        it again. May be called from any thread, from the beginning of `load`; only the first call counts.
+        """
+        if self.on_restart is not None:
+            self.on_restart(why)

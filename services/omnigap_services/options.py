@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from omnigap.digest import sha256_hex
 from omnigap.errors import OmnigapError
 from omnigap.files import SETTINGS_BYTES, read_regular
 
@@ -35,16 +37,53 @@ class OptionsError(OmnigapError, ValueError):
     """Invalid options of a service; the message names each key."""
 
 
+class LoadedFile:
+    """A file that was read at the start, to see whether it still has that content."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self._path = path
+        self._digest = sha256_hex(data)
+        self._seen: tuple[int, ...] = ()
+        self._found = ""
+
+    def outdated(self) -> str:
+        """What has happened to the file since it was read; empty if its content is the same. From any thread."""
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            # A file that was changed a moment ago may change again within the same tick of the clock.
+            settled = abs(time.time_ns() - stat.st_ctime_ns) > _TICK_NS
+            if seen != self._seen or not settled:
+                same = sha256_hex(read_regular(self._path, SETTINGS_BYTES)) == self._digest
+                self._found = "" if same else f"{self._named} has changed since the start: {_AGAIN}"
+                self._seen = seen
+        except (OSError, ValueError) as error:
+            self._seen = ()
+            reason = error.strerror if isinstance(error, OSError) else error
+            return f"{self._named} can't be read any more ({reason}): {_AGAIN}"
+        return self._found
+
+    @property
+    def _named(self) -> str:
+        return f"the options file {self._path} (--config)"
+
+
+_AGAIN = "start the service again to use what it says now"
+_TICK_NS = 2_000_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One TOML document with options.
 
     Attributes:
         title: what messages call it, such as `--config asr.toml`.
+        file: that it was read from.
     """
 
     title: str
     options: Mapping[str, object]
+    file: LoadedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +91,10 @@ class GivenOptions:
     """The options of all sources; the last source of a key wins, and a table is replaced as a whole."""
 
     sources: Sequence[Source]
+
+    def outdated(self) -> str:
+        """Why the options are not those of the sources any more; empty if they are."""
+        return next((text for source in self.sources if source.file and (text := source.file.outdated())), "")
 
     @property
     def merged(self) -> dict[str, object]:
@@ -78,7 +121,7 @@ def from_file(path: Path) -> Source:
         data = read_regular(path, SETTINGS_BYTES)
     except OSError as error:
         raise OptionsError(f"cannot read {title}: {error.strerror}") from error
-    return Source(title, _parsed(title, data))
+    return Source(title, _parsed(title, data), LoadedFile(path, data))
 
 
 def from_text(title: str, text: str) -> Source:

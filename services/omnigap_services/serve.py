@@ -9,7 +9,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 # From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
+
+RESTART_STATUS = 75
+"""Exit status of a service that ends to be started again, since its card is no longer true. EX_TEMPFAIL of sysexits."""
 
 # One text. A variable usually gives way to its flag as a whole, but an image that sets this one would then lose its
 # options to a single key of --options.
@@ -104,7 +108,8 @@ def main(
         given = _given_options(config, texts)
         adapter = _make(name, given.merged)
         parent = parent_gone(parent_pid) if exit_with_parent else None
-        asyncio.run(_serve(name, adapter, options, port_file, announce, parent))
+        server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
+        restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
     except click.ClickException:
         raise
     except OptionsError as error:
@@ -119,6 +124,8 @@ def main(
     except Exception as error:
         _log.exception("service %s did not start", name)
         raise click.ClickException(f"service {name} did not start: {type(error).__name__}: {error}") from error
+    if restart:
+        sys.exit(RESTART_STATUS)
 
 
 def exposure_warning(host: str, metrics: bool) -> str:
@@ -168,30 +175,37 @@ def _make(name: str, options: Mapping[str, object]) -> Adapter:
 
 async def _serve(
     name: str,
-    adapter: Adapter,
-    options: ServerOptions,
+    server_of: Callable[[], Server],
     port_file: Path | None,
     announce: bool,
     parent: Coroutine[Any, Any, None] | None,
-) -> None:
+) -> bool:
+    """Serves until a signal, the end of the parent, or the adapter's request for a restart; True for the last."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    server = Server(adapter, options)
-    ends: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
+    # On the loop, to which it belongs.
+    server = server_of()
+    restart = asyncio.create_task(server.restart_requested())
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), restart]
     if parent is not None:
         ends.append(asyncio.create_task(parent))
     # Loading may take minutes: a signal during it must stop the process too.
     start = asyncio.create_task(_start(server, port_file))
     try:
         await asyncio.wait([start, *ends], return_when=asyncio.FIRST_COMPLETED)
-        if start.done():
+        # A part that changes while the service loads may fail the start too, but the restart is the remedy.
+        if start.done() and not server.restart_reason:
             start.result()  # raises what the start raised
             if announce:
                 _announce(name, server)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        _log.info("stopping: running answers get %g s (--drain-seconds)", options.drain_seconds)
+        restarts = bool(server.restart_reason) and not stop.is_set()
+        if restarts:
+            _log.error("%s ends with status %d, to be started again: %s", name, RESTART_STATUS, server.restart_reason)
+        _log.info("stopping: running answers get %g s (--drain-seconds)", server.options.drain_seconds)
+        return restarts
     finally:
         for task in (start, *ends):
             task.cancel()

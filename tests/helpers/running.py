@@ -18,6 +18,7 @@ import psutil
 import tomli_w
 
 from omnigap_orchestrator.config import Config, load_config
+from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.pipeline.context import Observer, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder
@@ -59,6 +60,7 @@ class Setting:
         tables: further tables of the configuration.
         model: further keys of each `[[models]]` table.
         conditions: model -> its conditions, if they differ from those of the run.
+        accepts: instruments that may replace those of earlier commands.
     """
 
     root: Path
@@ -70,6 +72,7 @@ class Setting:
     model: Mapping[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    accepts: frozenset[Role] = frozenset()
 
     def _conditions_of(self, model: str) -> Row:
         return {"conditions": list(self.conditions[model])} if model in self.conditions else {}
@@ -112,14 +115,17 @@ class Setting:
         scope = RunScope.parse(models, conditions, stages or default)
         endpoints = endpoints_of(config)
         assert endpoints is not None
-        async with open_run(self.folder, observer) as context:
+        async with open_run(self.folder, observer, self.accepts) as context:
             await process_cells(context, config, self.load_items(), scope, endpoints)
         return self.table()
 
     async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
         """Runs in this process, with fleet and output files; returns the content of summary.json."""
         scope = RunScope.parse((), (), stages)
-        return (await run(self.config(), self.load_items(), self.folder, scope, Silent())).to_json()
+        observer = Silent()
+        self.notes = observer.notes
+        summary = await run(self.config(), self.load_items(), self.folder, scope, observer, self.accepts)
+        return summary.to_json()
 
     def table(self) -> pl.DataFrame:
         """The results table, read from the folder."""

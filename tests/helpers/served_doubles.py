@@ -115,6 +115,8 @@ class Wire(pb_grpc.ModelServiceServicer):
     Attributes:
         respond: yields the responses of a request, or raises the ContractError that it ends with.
         delay_s: simulated work before an answer; other calls are served meanwhile.
+        host: IP address to listen at.
+        port: 0: a free one, which is kept.
     """
 
     respond: Respond
@@ -122,10 +124,13 @@ class Wire(pb_grpc.ModelServiceServicer):
     name: str = "wire"
     delay_s: float = 0.0
     max_concurrent: int = 4
+    outdated: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
     asked: list[pb.GenerateRequest] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     serving: bool = True
+    host: str = "127.0.0.1"
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -135,7 +140,7 @@ class Wire(pb_grpc.ModelServiceServicer):
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     async def start(self) -> None:
         """Starts to serve; after a stop it uses the same port again."""
@@ -154,7 +159,7 @@ class Wire(pb_grpc.ModelServiceServicer):
         # may otherwise have taken the port.
         for port in random.sample(STABLE_PORTS, 100):
             with contextlib.suppress(RuntimeError):
-                return self._server.add_insecure_port(f"127.0.0.1:{port}")
+                return self._server.add_insecure_port(f"{self.host}:{port}")
         raise RuntimeError(f"no free port in {STABLE_PORTS}")
 
     async def stop(self) -> None:
@@ -162,6 +167,10 @@ class Wire(pb_grpc.ModelServiceServicer):
         if self._server is not None:
             await self._server.stop(None)
             self._server = None
+
+    async def loading(self) -> None:
+        """Health says NOT_SERVING from now on, as before a model is loaded."""
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def until_asked(self, count: int) -> None:
         """Waits until this number of requests has arrived in total."""
@@ -178,7 +187,12 @@ class Wire(pb_grpc.ModelServiceServicer):
             for c in CONDITIONS
         ]
         return pb.DescribeResponse(
-            name=self.name, digest=self.digest, conditions=able, max_concurrent=self.max_concurrent
+            name=self.name,
+            digest=self.digest,
+            conditions=able,
+            max_concurrent=self.max_concurrent,
+            outdated=self.outdated,
+            settings=self.settings,
         )
 
     async def Generate(  # noqa: N802

@@ -50,6 +50,9 @@ BROKEN = {
     "negative limit": (card(limits=pb.Limits(max_audio_seconds=-1)), "max_audio_seconds -1"),
     "NaN seconds of an answer": (card(answer_seconds=math.nan), "answer_seconds nan"),
     "negative seconds of an answer": (card(answer_seconds=-0.1), "answer_seconds -0.1"),
+    "an escape in outdated": (card(outdated="\x1b[2J"), r"outdated '\\x1b"),
+    "lines in outdated": (card(outdated="a\nb"), "outdated"),
+    "a long outdated": (card(outdated="o" * 1_001), r"outdated .* \(1001 characters\)"),
     "an input rate": (card(limits=pb.Limits(input_sample_rate_hz=HUGE)), "input_sample_rate_hz 4294967295"),
     "an output rate": (card(output_sample_rate_hz=1), "output_sample_rate_hz 1"),
     "many voices": (card(voices=[pb.Voice(name="v")] * 5_001), "5001 voices"),
@@ -100,6 +103,7 @@ def test_a_full_card_is_accepted_unchanged() -> None:
         settings={"system_prompt": "many\nlines\t" * 100},
         limits=pb.Limits(max_audio_seconds=0, max_image_pixels=2**64 - 1, input_sample_rate_hz=16_000),
         max_concurrent=1_024,
+        outdated="the options file été.toml has changed" + "." * 900,
     )
     before = given.SerializeToString(deterministic=True)
     assert check_card(given, "host:1") == []

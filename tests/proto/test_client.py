@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +15,7 @@ from omnigap.media import encode_pcm16
 from omnigap.media.audio import PCM, WAV
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
-from tests.helpers.served_doubles import RATE, ServeWire, Wire, audio, complete, plain, sound, text
+from tests.helpers.served_doubles import PATIENCE_S, RATE, ServeWire, Wire, audio, complete, plain, sound, text
 
 SPEECH = pb.GenerateRequest(parts=[pb.InputPart(text="Say it.")], output=pb.MODALITY_SPEECH)
 
@@ -134,3 +136,45 @@ def test_collector_keeps_a_broken_stream() -> None:
     assert [done.digest for done in collector.completes] == ["a", "b"]
     with pytest.raises(ContractError, match="continued after `complete`"):
         collector.answer()
+
+
+@pytest.mark.parametrize("scheme", ["", "dns:///"])
+async def test_a_client_of_one_address_of_a_name_sends_the_name(scheme: str) -> None:
+    """A gateway that serves several names at one address needs it."""
+    received, seen = bytearray(), asyncio.Event()
+    name = b"demo.example:"
+
+    async def gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # An empty SETTINGS frame: the client then sends its headers.
+        writer.write(b"\0\0\0\4\0\0\0\0\0")
+        while not seen.is_set() and (data := await reader.read(4096)):
+            received.extend(data)
+            if name in received:
+                seen.set()
+        writer.close()
+
+    server = await asyncio.start_server(gateway, "127.0.0.2", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, GenerateClient(f"{scheme}{name.decode()}{port}", ip="127.0.0.2") as client:
+        assert client.address == f"{scheme}demo.example:{port} (127.0.0.2)"
+        check = asyncio.create_task(client.health(timeout_s=PATIENCE_S))
+        await asyncio.wait_for(seen.wait(), PATIENCE_S)
+        check.cancel()
+    assert b"dns:///" not in received and b"127.0.0.2" not in received
+
+
+async def test_spread_calls_use_all_addresses_and_leave_out_one_that_is_gone(host_wire: ServeWire) -> None:
+    wires = [Wire(plain, host="127.0.0.2")]
+    await host_wire(wires[0])
+    wires.append(Wire(plain, host="127.0.0.3", port=wires[0].port))
+    await host_wire(wires[1])
+    target = f"ipv4:{','.join(wire.address for wire in wires)}"
+    request = pb.GenerateRequest(request_id="1", parts=[pb.InputPart(text="hello")], output=pb.MODALITY_TEXT)
+    async with GenerateClient(target, spread=True) as client, asyncio.timeout(PATIENCE_S):
+        while not all(wire.asked for wire in wires):
+            await client.generate(request, PATIENCE_S)
+        await wires[0].stop()
+        asked = len(wires[1].asked)
+        while len(wires[1].asked) < asked + 3:
+            with contextlib.suppress(ContractError):
+                await client.generate(request, PATIENCE_S)

@@ -239,6 +239,7 @@ cards = st.builds(
     settings=st.dictionaries(texts, texts, max_size=2),
     parts=st.lists(st.builds(pb.ServicePart, role=texts, name=texts, digest=texts), max_size=2),
     output_sample_rate_hz=rates,
+    outdated=texts,
 ).map(pb.DescribeResponse.SerializeToString)
 
 
@@ -254,6 +255,7 @@ def test_any_card_can_be_used_or_is_an_omnigap_error(fuzzed: Fuzzed, script: Scr
         assert len(str(error)) < 2 * limits.MAX_ERROR_CHARS
         return
     assert card.name.isprintable() and card.name.strip() and card.digest
+    assert card.outdated.isprintable()
     assert card.max_concurrent <= limits.MAX_CONCURRENT
     assert math.isfinite(card.limits.max_audio_seconds) and math.isfinite(card.answer_seconds)
     for condition in CONDITIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,31 @@ def probe(*arguments: str, port_file: Path | str = "") -> subprocess.CompletedPr
     )
 
 
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as tried:
+        try:
+            tried.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+NEEDS_IPV6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
 @pytest.mark.parametrize("flag", [True, False])
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "0.0.0.0",
+        "localhost",
+        *(
+            pytest.param(host, marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here"))
+            for host in ("::1", "::")
+        ),
+    ],
+)
 def test_a_probe_without_an_address_finds_the_service(launch: Launch, tmp_path: Path, host: str, flag: bool) -> None:
     port_file = tmp_path / "port"
     if flag:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, scope_options, split
+from omnigap_orchestrator.cli.options import (
+    DEFAULT_RUN,
+    INCOMPLETE,
+    INTERRUPTED,
+    fleet_option,
+    friendly,
+    scope_options,
+    split,
+)
 from omnigap_orchestrator.cli.terminal import Terminal, print_json
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ def bench() -> None:
     help="Questions per model and condition, round-robin over tasks; a 95th percentile takes 72.",
 )
 @scope_options
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the models.")
+@fleet_option("the models")
 @click.option("--quiet", "-q", is_flag=True, help="Print only notes and the result, no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context

@@ -132,7 +132,9 @@ def _show(error: click.ClickException) -> None:
     if sys.stderr is None:
         # Without standard error, click would print to standard output, where data is expected.
         return
-    shown = readable(error.message)
+    from omnigap_orchestrator.cli.terminal import as_on_host
+
+    shown = as_on_host(readable(error.message))
     if shown != error.message:
         error = click.ClickException(shown)
     # Standard error may be closed or full; the exit code still says that the command failed.

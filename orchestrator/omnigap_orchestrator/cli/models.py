@@ -100,14 +100,14 @@ def _print(services: list[ServiceStatus]) -> None:
 
 async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
     from omnigap_orchestrator.config import load_config
-    from omnigap_orchestrator.fleet import COMPOSE_PORTS
+    from omnigap_orchestrator.fleet.compose import COMPOSE_PORTS, compose_address
     from omnigap_orchestrator.pipeline.scope import endpoints_of
 
     config = load_config(config_path)
     endpoints = endpoints_of(config) if config_path is not None else None
     # Without configured endpoints, the services of compose.yaml are the likely ones.
     if endpoints is None:
-        places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
+        places = [(name, compose_address(name)) for name in COMPOSE_PORTS]
     else:
         places = [(name, address) for name, addresses in endpoints.models.items() for address in addresses]
         places += [("scorer", address) for address in endpoints.scorer] + [

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
 from omnigap.errors import OmnigapError, first_error
 from omnigap_orchestrator.cli.signals import interrupted_by_signals
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.fleet import Role
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -133,6 +136,52 @@ def scope_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+FLEETS = ("auto", "compose", "static", "embedded")
+"""Values of `--fleet`; a test compares them with `FleetKind`, which is not imported to keep `--help` fast."""
+
+
+def fleet_option(what: str) -> Callable[[_Command], _Command]:
+    """`--fleet`.
+
+    Args:
+        what: the services that it is about.
+    """
+    text = (
+        f"Where {what} run: `compose` on Compose's loopback ports, `embedded` as child processes, `static` at the "
+        "configured endpoints only. Default: auto, which keeps what the run used so far, else takes Compose if it "
+        "answers, else embedded."
+    )
+    return click.option("--fleet", type=click.Choice(FLEETS), help=text)
+
+
+_ACCEPTED = {
+    "scorer": ("ASR scorer", "transcripts"),
+    "voice": ("TTS service", "recordings of the questions"),
+    "judge": ("judge", "verdicts"),
+}
+
+
+def accept_options(*names: str) -> Callable[[_Command], _Command]:
+    """`--accept-scorer`, `--accept-voice` and `--accept-judge`, as far as they are named; all without names."""
+
+    def add(command: _Command) -> _Command:
+        for name in reversed(names or tuple(_ACCEPTED)):
+            what, results = _ACCEPTED[name]
+            text = f"Continue with another {what} than before: its {results} replace the stored ones in all tables."
+            command = click.option(f"--accept-{name}", is_flag=True, help=text)(command)
+        return command
+
+    return add
+
+
+def accepted_roles(flags: Mapping[str, object]) -> frozenset[Role]:
+    """The roles that the flags of `accept_options` name."""
+    from omnigap_orchestrator.fleet import Role
+
+    roles = {"accept_scorer": Role.SCORER, "accept_voice": Role.TTS, "accept_judge": Role.JUDGE}
+    return frozenset(role for flag, role in roles.items() if flags.get(flag))
 
 
 def item_flags(

@@ -13,16 +13,19 @@ import polars as pl
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
 from omnigap_orchestrator.analysis.controls import CONTROLS
-from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
+from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, ERRORS, error_counts
 from omnigap_orchestrator.analysis.gap import GapRow
 from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.cli.options import (
     INCOMPLETE,
     INTERRUPTED,
+    accept_options,
+    accepted_roles,
     config_option,
     control_flags,
     controls_option,
+    fleet_option,
     font_flags,
     font_option,
     friendly,
@@ -50,11 +53,14 @@ from omnigap_orchestrator.report.statements import (
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
-    """Prints accuracy and gap of each model and condition, the path of the report, and whether the run is complete."""
+    """Prints accuracy and gap of each model and condition, the path of the report, and whether the run is complete.
+
+    Below an incomplete run, the commonest error of each model's missing cells.
+    """
     if as_json:
         print_json(_as_json(summary, folder))
         return
-    console = Terminal()
+    console, missing = Terminal(), _missing(summary, folder)
     print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level)
     _print_controls(console, summary)
     for warning in summary.warnings:
@@ -65,6 +71,9 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)
     if not summary.complete:
         console.print(f"The run is incomplete: {summary.incomplete}", style="bold red", highlight=False)
+        models = {row["model"] for row in missing}
+        for row in missing:
+            console.print(_why_missing(row, named=len(models) > 1), highlight=False)
 
 
 def print_models(console: Terminal, tables: Tables, reference: str, level: float) -> None:
@@ -131,12 +140,58 @@ def _print_controls(console: Terminal, summary: Summary) -> None:
         console.print(f"control {name}: {answered} of {planned} cells answered{rest}", highlight=False)
 
 
+def _missing(summary: Summary, folder: RunFolder) -> list[dict[str, Any]]:
+    """Failed and pending cells of each model, with the error reasons that are known, the commonest first."""
+    found = _missing_in(summary.tables.frame(ERRORS), summary.tables.frame(CONDITION_COUNTS), "cells")
+    controls = summary.tables.frame(CONTROLS)
+    if not controls.filter(pl.col("answered") < pl.col("planned")).is_empty() and folder.controls.is_file():
+        # The tables of the analysis have no reasons of control cells.
+        found += _missing_in(error_counts(pl.read_parquet(folder.controls, glob=False)), controls, "control cells")
+    return found
+
+
+def _missing_in(errors: pl.DataFrame, counts: pl.DataFrame, kind: str) -> list[dict[str, Any]]:
+    """
+    Args:
+        errors: a frame of `ERRORS_SCHEMA`.
+        counts: planned cells by model.
+        kind: `cells` or `control cells`.
+    """
+    key = ["model", "outcome"]
+    known = errors.filter(pl.col("outcome").is_in(["failed", "pending"]), pl.col("error_reason").is_not_null())
+    reasons = known.group_by(*key, "error_reason").agg(
+        pl.col("cells").sum(),
+        # Of the condition with most such cells; sorted, so that equal counts give the same one.
+        message=pl.col("example").sort_by(-pl.col("cells"), "condition").first(),
+    )
+    planned = dict(counts.group_by("model").agg(pl.col("planned").sum()).iter_rows())
+    found = []
+    for (model, outcome), part in reasons.sort(*key, -pl.col("cells"), "error_reason").group_by(
+        *key, maintain_order=True
+    ):
+        listed = part.select("error_reason", "cells", "message").rename({"error_reason": "reason"}).to_dicts()
+        head = {"model": model, "kind": kind, "outcome": outcome, "cells": int(part["cells"].sum())}
+        found.append({**head, "planned": planned.get(model, 0), "reasons": listed})
+    return found
+
+
+def _why_missing(row: Mapping[str, Any], *, named: bool) -> str:
+    """As in `12 of 84 cells failed: 12 x MODEL_ERROR: out of luck`; further reasons follow with their counts."""
+    first, *others = row["reasons"]
+    what = f"{row['kind']} of {row['model']}" if named else row["kind"]
+    verb = "failed" if row["outcome"] == "failed" else "are pending after an error"
+    rest = "".join(f", {other['cells']} x {other['reason']}" for other in others)
+    text = f"{row['cells']} of {row['planned']} {what} {verb}: {first['cells']} x {first['reason']}{rest}"
+    return f"{text}: {first['message']}" if first["message"] else text
+
+
 def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
     tables = summary.tables
     return {
         "run": folder.name,
         "complete": summary.complete,
         "incomplete": summary.incomplete,
+        "missing": _missing(summary, folder),
         "notes": list(summary.notes),
         "report": str(folder.report),
         "results": str(folder.results),
@@ -163,7 +218,8 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
 )
 @click.option("--replicates", type=click.IntRange(min=1), help="Answers per model, item and condition.")
 @controls_option
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the services.")
+@fleet_option("services without endpoints")
+@accept_options()
 @click.option("--seed", type=int, help="Decoding seed of models that set none.")
 @click.option("--allow-missing", is_flag=True, default=None, help="Compute gaps even if many answers are missing.")
 @click.option("--single-file", is_flag=True, default=None, help="Embed all media in report.html.")
@@ -204,7 +260,8 @@ def run(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -> None
     scope = RunScope.parse(split(flags["models"]), split(flags["conditions"]), split(flags["stages"]))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer))
+            accepts = accepted_roles(flags)
+            summary = asyncio.run(run_plan(config, load_items(config.items), folder, scope, observer, accepts))
         except KeyboardInterrupt:
             # On SIGINT, asyncio.run cancels the run and waits: the journal is closed by now, with all answers in it.
             observer.note("interrupted; all answers are kept, run the same command to continue")

@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, scope_options, split
+from omnigap_orchestrator.cli.options import (
+    DEFAULT_RUN,
+    INCOMPLETE,
+    INTERRUPTED,
+    accept_options,
+    accepted_roles,
+    fleet_option,
+    friendly,
+    scope_options,
+    split,
+)
+
+if TYPE_CHECKING:
+    from omnigap_orchestrator.run import Changes
 
 
 @click.command()
 @stored_run_option
 @scope_options
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the ASR scorer.")
+@fleet_option("scorer and judge")
+@accept_options("scorer", "judge")
 @click.option(
     "--second-scorer",
     "second",
@@ -30,6 +44,7 @@ from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTE
 @friendly
 def transcribe(
     ctx: click.Context,
+    /,
     run_dir: Path | None,
     models: str | None,
     conditions: str | None,
@@ -37,12 +52,14 @@ def transcribe(
     second: tuple[str, ...],
     quiet: bool,
     as_json: bool,
+    **accepted: bool,
 ) -> None:
     """Transcribe the speech answers without a transcript of the current ASR scorer, and score them.
 
     No model is called. A second scorer, set here or in [second_scorer], transcribes the same answers; the report
     compares both. A run is complete without it.
     """
+    from omnigap_orchestrator.run import Changes
     from omnigap_orchestrator.validation import check_endpoint
 
     # Checked here, so that the error names the flag; the configuration would name a key that the user never wrote.
@@ -51,7 +68,8 @@ def transcribe(
             check_endpoint(address)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--second-scorer") from None
-    _work(ctx, run_dir, models, conditions, "transcribe,judge,score", fleet, quiet, as_json, second=second)
+    changes = Changes(fleet, second_scorer=second)
+    _work(ctx, run_dir, models, conditions, "transcribe,judge,score", changes, accepted, quiet, as_json)
 
 
 @click.command()
@@ -59,12 +77,14 @@ def transcribe(
 @scope_options
 @click.option("--rubric", help="Rubric from now on: a shipped rubric, or a .toml, .txt or .md file.")
 @click.option("--reference-rubric", help="As --rubric, for items with gold answers.")
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Source of the judge.")
+@fleet_option("the judge")
+@accept_options("judge")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 @friendly
 def score(
     ctx: click.Context,
+    /,
     run_dir: Path | None,
     models: str | None,
     conditions: str | None,
@@ -72,14 +92,17 @@ def score(
     reference_rubric: str | None,
     fleet: str | None,
     as_json: bool,
+    **accepted: bool,
 ) -> None:
     """Score stored answers and transcripts again with the rules of this version.
 
     Needs no service except the judge, if the run has one: answers are judged again if the rubric, the judge or its
     decoding changed.
     """
-    rubrics = {"rubric": rubric, "reference_rubric": reference_rubric}
-    _work(ctx, run_dir, models, conditions, "judge,score", fleet, True, as_json, rubrics)
+    from omnigap_orchestrator.run import Changes
+
+    changes = Changes(fleet, {"rubric": rubric, "reference_rubric": reference_rubric})
+    _work(ctx, run_dir, models, conditions, "judge,score", changes, accepted, True, as_json)
 
 
 @click.command()
@@ -126,23 +149,22 @@ def _work(
     models: str | None,
     conditions: str | None,
     stages: str,
-    fleet: str | None,
+    changes: Changes,
+    accepted: Mapping[str, bool],
     quiet: bool,
     as_json: bool,
-    rubrics: Mapping[str, str | None] | None = None,
-    second: tuple[str, ...] = (),
 ) -> None:
     from omnigap_orchestrator.cli.progress import observer_for
     from omnigap_orchestrator.cli.run import print_result
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.scope import RunScope
-    from omnigap_orchestrator.run import Changes, resume
+    from omnigap_orchestrator.run import resume
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
     scope = RunScope.parse(split(models), split(conditions), split(stages))
     with observer_for(quiet=quiet or as_json) as observer:
         try:
-            summary = asyncio.run(resume(folder, scope, observer, Changes(fleet, rubrics or {}, second)))
+            summary = asyncio.run(resume(folder, scope, observer, changes, accepted_roles(accepted)))
         except KeyboardInterrupt:
             observer.note("interrupted; finished work is kept, run the same command to continue")
             ctx.exit(INTERRUPTED)

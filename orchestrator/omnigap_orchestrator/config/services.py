@@ -82,8 +82,9 @@ class TtsConfig(StrictModel):
 
 class FleetKind(StrEnum):
     AUTO = "auto"
-    EMBEDDED = "embedded"
+    COMPOSE = "compose"
     STATIC = "static"
+    EMBEDDED = "embedded"
 
 
 class ServiceRole(StrEnum):
@@ -120,8 +121,9 @@ class FleetConfig(StrictModel):
     """Where endpoints come from.
 
     Attributes:
-        kind: `static`: the endpoints of this file. `embedded`: child processes on free ports. `auto`: the endpoints if
-            there are any, else Compose's ports if its services answer, else embedded.
+        kind: `static`: only the endpoints of this file. `compose`: for services without endpoints, Compose's loopback
+            ports. `embedded`: child processes on free ports. `auto`: the endpoints if there are any; for other services
+            the fleet that the run's folder used so far, else Compose's if any of them answers, else embedded.
         services: services to start, by name, in addition to the default services. A table with the same name or role
             replaces a default service.
         start_timeout_s: seconds until a started service must be ready.

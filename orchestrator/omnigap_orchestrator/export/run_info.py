@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import psutil
 
+from omnigap.card import weights_identity
 from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Reason, Support
@@ -56,7 +57,7 @@ def collect_run_info(
     replicates = range(cells.plan.replicates)
     voices = dict.fromkeys(_voice_name(cells.carriers.speech_variant(r)) for r in replicates)
     fonts = _font_names(dict.fromkeys(cells.carriers.style(r) for r in replicates))
-    scorer_weights = cards.scorer.weights_revision if cards.scorer is not None else None
+    scorer_weights = weights_identity(cards.scorer) if cards.scorer is not None else None
     return RunInfo(
         name=folder.name,
         started=_time(journal.meta("started")),
@@ -79,7 +80,7 @@ def collect_run_info(
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
-        scorer_mismatch=_scorer_mismatch(cards.scorer, models.values()),
+        scorer_mismatch=scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
         misfiled=misfiled,
@@ -111,11 +112,13 @@ def _font_names(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
     return tuple(name(style) for style in all_styles)
 
 
-def _scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
+def scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
     """Whether a model that does not ship with omnigap is transcribed by the ASR model that does."""
-    shipped = (
-        scorer is not None and scorer.name == "asr" and scorer.settings.get("checkpoint") == SHIPPED_ASR_CHECKPOINT
-    )
+    if scorer is None or scorer.name != "asr":
+        return False
+    # Runs of earlier versions have its name in a setting.
+    of_old = scorer.settings.get("checkpoint") == SHIPPED_ASR_CHECKPOINT
+    shipped = of_old or scorer.weights_revision.endswith(f"({SHIPPED_ASR_CHECKPOINT})")
     return shipped and any(card.name not in SHIPPED_MODELS for card in models)
 
 

@@ -1,17 +1,27 @@
-"""Chooses the fleet of a command: configured endpoints, Compose if it answers, else child processes."""
+"""Chooses the fleet of a command: configured endpoints, Compose if it answers, else child processes.
+
+A run keeps the fleet that it used first: a container that is restarting must not be replaced by a child process, whose
+answers would be those of another scorer or voice.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
-from omnigap.client import GenerateClient
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind, ServiceConfig
 from omnigap_orchestrator.config.services import ServiceRole as Role
+from omnigap_orchestrator.fleet.compose import (
+    COMPOSE_MODELS,
+    COMPOSE_PORTS,
+    COMPOSE_PROFILES,
+    ComposeService,
+    compose_fleet,
+    look_for_compose,
+    waiting_note,
+)
 from omnigap_orchestrator.fleet.embedded import EmbeddedFleet
 from omnigap_orchestrator.fleet.fleet import (
     DEFAULT_SERVICES,
@@ -22,8 +32,11 @@ from omnigap_orchestrator.fleet.fleet import (
     Required,
     ServiceSpec,
     StaticFleet,
+    is_required,
     references,
 )
+
+__all__ = ["COMPOSE_PORTS", "COMPOSE_PROFILES", "choose", "lists_role", "models_of_fleet", "services_of"]
 
 # Default roles of shipped services; every other service is a model unless its table says otherwise.
 _ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.OCR}
@@ -51,7 +64,9 @@ def lists_role(config: Config, role: Role) -> bool:
 
 
 def models_of_fleet(config: Config) -> tuple[str, ...]:
-    """Names of the models that a fleet may start for this configuration."""
+    """Names of the models that a fleet may start for this configuration, or that Compose has."""
+    if config.fleet.kind is FleetKind.COMPOSE:
+        return COMPOSE_MODELS
     return tuple(spec.name for spec in services_of(config) if spec.role is Role.MODEL)
 
 
@@ -70,17 +85,6 @@ def _spec(name: str, table: ServiceConfig) -> ServiceSpec:
     return ServiceSpec(name, role, service, options, table.replicas)
 
 
-COMPOSE_PORTS = {
-    "espeak": (Role.TTS, 50061),
-    "asr": (Role.SCORER, 50062),
-    "demo": (Role.MODEL, 50063),
-    "ocr": (Role.OCR, 50064),
-}
-"""The loopback ports that compose.yaml publishes, by service; a test compares the two."""
-
-COMPOSE_PROFILES = {"ocr": "ocr"}
-"""Services that start only with a Compose profile; no run needs them."""
-
 ENDPOINTS_UNUSED = (
     "the embedded fleet starts its own services and ignores the endpoints of the configuration (--fleet auto uses them)"
 )
@@ -94,6 +98,9 @@ async def choose(
     on_note: Callable[[str], None],
     start_timeout_s: float,
     required: Required | None = None,
+    *,
+    remembered: FleetKind | None = None,
+    patience_s: float = 30.0,
 ) -> Fleet:
     """The fleet of a run.
 
@@ -103,15 +110,21 @@ async def choose(
         folder: for the options and logs of embedded services.
         start_timeout_s: seconds until a started service must be ready.
         required: what the command needs beyond the endpoints of the configuration; nothing else is started.
+        remembered: the fleet that the run's folder used so far, which `auto` keeps; None if there is none.
+        patience_s: seconds for which the command waits for absent services; for messages only.
 
     Raises:
-        FleetError: the kind is `static`, and neither configured endpoints nor Compose provide what is required.
+        FleetError: the kind is `static`, and nothing that is required has endpoints; or the run used Compose so far,
+            and the configuration now lists services to start.
     """
     required = required or Required()
     if kind is FleetKind.EMBEDDED and configured is not None:
         on_note(ENDPOINTS_UNUSED)
         every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.OCR or required.ocr]
         return EmbeddedFleet(every, folder, on_note, start_timeout_s)
+    if kind is FleetKind.COMPOSE and services:
+        on_note("the tables of [fleet.services] are not used with Compose's services (--fleet embedded uses them)")
+        services = ()
     rest = _with_references(
         [s for s in services or DEFAULT_SERVICES if is_required(s.name, s.role, required)], services
     )
@@ -119,27 +132,64 @@ async def choose(
         return StaticFleet(configured, "the endpoints of the configuration")
     if not rest:
         return StaticFleet(Endpoints({}, (), ()), "none needed by this command")
-    fleet: Fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
-    if kind is FleetKind.EMBEDDED:
-        return fleet
+    if kind is FleetKind.STATIC:
+        raise FleetError(_no_endpoints(required))
     # Configured services are never looked for in Compose, whose ports are those of the default services.
-    compose = await _compose_fleet(required) if not services else None
-    if compose is not None:
-        fleet = compose
-    elif kind is FleetKind.STATIC:
-        raise FleetError(_no_static_endpoints(required))
+    ignores_compose = kind is FleetKind.EMBEDDED or (kind is FleetKind.AUTO and services)
+    found = () if ignores_compose else await look_for_compose(required)
+    if kind is FleetKind.AUTO:
+        kind = _kept_or_found(remembered, found, services, on_note)
+    if remembered not in (None, kind):
+        on_note(f"this command uses the {kind} fleet; the run used the {remembered} fleet so far")
+    fleet: Fleet
+    if kind is FleetKind.COMPOSE:
+        if absent := [each for each in found if not each.serves]:
+            on_note(waiting_note(absent, patience_s))
+        fleet = compose_fleet(found)
+    else:
+        fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
     return fleet if configured is None else CompletedFleet(configured, fleet)
 
 
-def _no_static_endpoints(required: Required) -> str:
+def _kept_or_found(
+    remembered: FleetKind | None,
+    found: Sequence[ComposeService],
+    services: Sequence[ServiceSpec],
+    on_note: Callable[[str], None],
+) -> FleetKind:
+    """What `auto` means: the fleet of the run so far; without one, Compose if any of its services answers."""
+    if services:
+        if remembered is FleetKind.COMPOSE:
+            raise FleetError(
+                "this run used Compose's services so far, and [fleet.services] lists services to start as child "
+                "processes: --fleet embedded changes to them, and --fleet compose keeps Compose's"
+            )
+        return FleetKind.EMBEDDED
+    answering = [each for each in found if each.answers]
+    for other in found:
+        if other.is_foreign:
+            on_note(f"{other.address}, the port of Compose's {other.name}, is used by something else: {other.state}")
+    if remembered is FleetKind.EMBEDDED:
+        if answering:
+            named = ", ".join(f"{each.name} at {each.address}" for each in answering)
+            on_note(
+                f"Compose answers too ({named}): this run keeps its embedded services; --fleet compose changes that"
+            )
+        return FleetKind.EMBEDDED
+    # A service of a profile is no part of what a run uses: if it is not started, a child process takes its place.
+    kept = remembered is FleetKind.COMPOSE and any(not each.on_demand for each in found)
+    return FleetKind.COMPOSE if answering or kept else FleetKind.EMBEDDED
+
+
+def _no_endpoints(required: Required) -> str:
     if required.ocr:
         return (
-            "--fleet static needs an OCR service: set [ocr] endpoints or --ocr, or "
-            "start Compose's with `docker compose --profile ocr up -d --wait`"
+            "--fleet static needs an OCR service: set [ocr] endpoints or --ocr, or use Compose's: "
+            "`docker compose --profile ocr up -d --wait` and --fleet compose"
         )
     return (
-        "--fleet static needs endpoints: set them in --config ([[models]], [scorer] and [tts] endpoints), "
-        "or start Compose's services with `docker compose up`"
+        "--fleet static needs endpoints: set them in --config ([[models]], [scorer] and [tts] endpoints), or use "
+        "Compose's services: `docker compose up -d --wait` and --fleet compose"
     )
 
 
@@ -153,48 +203,3 @@ def _with_references(specs: Sequence[ServiceSpec], services: Sequence[ServiceSpe
             found.add(name)
             names += references(known[name])
     return tuple(spec for spec in known.values() if spec.name in found)
-
-
-async def _compose_fleet(required: Required) -> StaticFleet | None:
-    """Compose's services if a required model answers or, without a required model, any other required service.
-
-    A required service that does not answer stays in the endpoints; its cells are pending.
-    """
-    places = {name: (role, f"127.0.0.1:{port}") for name, (role, port) in COMPOSE_PORTS.items()}
-    places = {name: (role, address) for name, (role, address) in places.items() if is_required(name, role, required)}
-    # All ports at once: each check waits up to a second for a port that nothing listens on.
-    answers = await asyncio.gather(*(_serves(address) for _, address in places.values()))
-    present = {role for (role, _), answer in zip(places.values(), answers, strict=True) if answer}
-    if not present or (Role.MODEL in {role for role, _ in places.values()} and Role.MODEL not in present):
-        return None
-
-    def addresses(role: Role) -> dict[str, tuple[str, ...]]:
-        return {name: (address,) for name, (its, address) in places.items() if its is role}
-
-    endpoints = Endpoints(
-        models=addresses(Role.MODEL),
-        scorer=tuple(chain.from_iterable(addresses(Role.SCORER).values())),
-        tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
-        ocr=tuple(chain.from_iterable(addresses(Role.OCR).values())),
-    )
-    ports = ", ".join(f"{name} {COMPOSE_PORTS[name][1]}" for name in places)
-    return StaticFleet(endpoints, f"Compose's services answer on their loopback ports ({ports})")
-
-
-async def _serves(address: str) -> bool:
-    async with GenerateClient(address) as client:
-        return await client.serving(timeout_s=1.0)
-
-
-def is_required(name: str, role: Role, required: Required) -> bool:
-    """Whether a command requires a service of this name and role."""
-    if role is Role.MODEL:
-        return required.models is None or name in required.models
-    # A part is started by reference only, from the options of the service that calls it.
-    others = {
-        Role.SCORER: required.scorer,
-        Role.TTS: required.tts,
-        Role.OCR: required.ocr,
-        Role.JUDGE: required.judge,
-    }
-    return others.get(role, False)

@@ -20,7 +20,7 @@ from typing import Any
 import tomli_w
 
 from omnigap.terminal import visible
-from omnigap_orchestrator.config.services import START_TIMEOUT_S
+from omnigap_orchestrator.config.services import START_TIMEOUT_S, FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.fleet.fleet import Endpoints, Fleet, FleetError, ServiceSpec, references
 
@@ -211,6 +211,8 @@ async def _read_output(process: Process, port: asyncio.Future[int]) -> None:
 
 class EmbeddedFleet(Fleet):
     """Starts services after those that they refer to; independent ones start concurrently."""
+
+    kind = FleetKind.EMBEDDED
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from omnigap.errors import OmnigapError
+from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
 
 
@@ -70,8 +71,28 @@ class Required:
     judge: bool = False
 
 
+def is_required(name: str, role: Role, required: Required) -> bool:
+    """Whether a command requires a service of this name and role."""
+    if role is Role.MODEL:
+        return required.models is None or name in required.models
+    # A part is started by reference only, from the options of the service that calls it.
+    others = {
+        Role.SCORER: required.scorer,
+        Role.TTS: required.tts,
+        Role.OCR: required.ocr,
+        Role.JUDGE: required.judge,
+    }
+    return others.get(role, False)
+
+
 class Fleet(ABC):
-    """An async context manager: returns the endpoints on entry, stops what it started on exit."""
+    """An async context manager: returns the endpoints on entry, stops what it started on exit.
+
+    Attributes:
+        kind: `compose` or `embedded`, which a run's folder remembers; None if all endpoints are configured.
+    """
+
+    kind: FleetKind | None = None
 
     @property
     @abstractmethod
@@ -90,13 +111,14 @@ class Fleet(ABC):
 class StaticFleet(Fleet):
     """Fixed endpoints; starts and stops nothing."""
 
-    def __init__(self, endpoints: Endpoints, source: str) -> None:
+    def __init__(self, endpoints: Endpoints, source: str, kind: FleetKind | None = None) -> None:
         self._endpoints = endpoints
         self._source = source
+        self.kind = kind
 
     @property
     def description(self) -> str:
-        return f"static fleet: {self._source}"
+        return f"{self.kind or FleetKind.STATIC} fleet: {self._source}"
 
     async def __aenter__(self) -> Endpoints:
         return self._endpoints
@@ -113,6 +135,7 @@ class CompletedFleet(Fleet):
     def __init__(self, configured: Endpoints, rest: Fleet) -> None:
         self._configured = configured
         self._rest = rest
+        self.kind = rest.kind
 
     @property
     def description(self) -> str:

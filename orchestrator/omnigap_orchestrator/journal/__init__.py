@@ -1,7 +1,7 @@
 """The journal of a run: a SQLite file in which every acknowledged row is durable."""
 
 from omnigap_orchestrator.journal.faults import JournalError
-from omnigap_orchestrator.journal.journal import Journal, JournalWriter, read_meta
+from omnigap_orchestrator.journal.journal import FLEET_META, JOURNAL, Journal, JournalWriter, read_meta
 from omnigap_orchestrator.journal.records import Records
 from omnigap_orchestrator.journal.rows import (
     AnswerRow,
@@ -15,6 +15,8 @@ from omnigap_orchestrator.journal.rows import (
 from omnigap_orchestrator.journal.tables import DamagedRow
 
 __all__ = [
+    "FLEET_META",
+    "JOURNAL",
     "AnswerRow",
     "CarrierRow",
     "DamagedRow",

@@ -109,7 +109,7 @@ class Journal:
         with self._lock:
             self._db.close()
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[Row | MetaRow]) -> None:
         """Writes rows in one transaction; when this returns, they are on disk.
 
         Raises:
@@ -276,13 +276,17 @@ def _sealer(table: Table[Any]) -> Any:
     return lambda *values: table.checksum(values)
 
 
+FLEET_META = "fleet"
+"""Key of the metadata for the fleet that a run uses: `compose` or `embedded`."""
+JOURNAL = "journal.sqlite"
+"""Name of the file in the folder of a run."""
 MAX_GROUP_SIZE = 256
 """Largest number of writes that share one commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    rows: tuple[Row, ...]
+    rows: tuple[Row | MetaRow, ...]
     done: asyncio.Future[None] | None
 
 
@@ -301,7 +305,7 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._write_groups, name="journal", daemon=True)
         self._thread.start()
 
-    async def write(self, *rows: Row) -> None:
+    async def write(self, *rows: Row | MetaRow) -> None:
         """Returns when the rows are on disk.
 
         Raises:
@@ -311,7 +315,7 @@ class JournalWriter:
         self._queue.put(_Pending(rows, done))
         await done
 
-    def post(self, *rows: Row) -> None:
+    def post(self, *rows: Row | MetaRow) -> None:
         """Queues rows that can be recomputed, without waiting; an error is raised by the next `write` or `close`."""
         self._queue.put(_Pending(rows, None))
 

@@ -16,6 +16,7 @@ from omnigap_orchestrator.journal.rows import (
     TranscriptRow,
     VerdictRow,
 )
+from omnigap_orchestrator.journal.tables import MetaRow
 
 FailureKey = tuple[str, str, str, str, int]
 """Stage, model, item id, condition with control (`plan.filed_under`) and replicate."""
@@ -61,15 +62,16 @@ class Records:
         """By role and name."""
         return {(row.role, row.name): row for row in self.journal.all(ServiceRow)}
 
-    async def save(self, row: Row) -> None:
-        """Writes a row and returns when it is on disk.
+    async def save(self, *rows: Row | MetaRow) -> None:
+        """Writes rows in one transaction and returns when they are on disk.
 
         Raises:
             JournalError: the write failed.
         """
         assert self._writer is not None, "these records are read-only"
-        await self._writer.write(row)
-        self._add(row)
+        await self._writer.write(*rows)
+        for row in rows:
+            self._add(row)
 
     def post(self, row: Row) -> None:
         """Adds a row that can be recomputed, without waiting for the disk; `flush` waits."""
@@ -107,7 +109,7 @@ class Records:
         for key in [key for key in self.failures if key[0] == stage and key[1] == model and key[3] in dropped]:
             del self.failures[key]
 
-    def _add(self, row: Row) -> None:
+    def _add(self, row: Row | MetaRow) -> None:
         match row:
             case AnswerRow():
                 self.answers[row.key] = row

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,10 +22,20 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Control, Outcome, Reason
 from omnigap_orchestrator.carriers import MediaStore, MediumError
 from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import Endpoints, Fleet, Role
-from omnigap_orchestrator.journal import AnswerRow, Journal, JournalWriter, Records, ServiceRow, TranscriptRow
+from omnigap_orchestrator.journal import (
+    FLEET_META,
+    AnswerRow,
+    Journal,
+    JournalWriter,
+    Records,
+    ServiceRow,
+    TranscriptRow,
+)
+from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.identity import save_source
+from omnigap_orchestrator.pipeline.identity import source_row
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.pipeline.wait_notes import WaitNotes
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, connect
@@ -64,6 +74,8 @@ class RunContext:
     Attributes:
         records: in-memory view of the journal's rows; all reads and writes go through it.
         services: connected services; `disconnect` closes them.
+        accepts: roles whose stored results this command may replace by those of another service.
+        fleet_kind: the fleet of this command, which `save_services` stores; None if none was chosen.
     """
 
     folder: RunFolder
@@ -72,6 +84,8 @@ class RunContext:
     records: Records
     store: MediaStore
     services: list[Service] = field(default_factory=list)
+    accepts: frozenset[Role] = frozenset()
+    fleet_kind: FleetKind | None = None
 
     @property
     def run_id(self) -> str:
@@ -99,9 +113,12 @@ class RunContext:
         if not addresses:
             return None
         service = await connect(name, addresses, retry_policy(config), self.observer.note, config.network.proxy)
+        if service is None:
+            return None
         # Registered at once, so that its channels are closed even if a later step fails.
-        if service is not None:
-            self.services.append(service)
+        self.services.append(service)
+        if service.card.outdated:
+            self.observer.note(f"{name} ({', '.join(addresses)}) should be started again: {service.card.outdated}")
         return service
 
     async def connect_all(self, wanted: Sequence[tuple[str, Sequence[str]]], config: Config) -> list[Service | None]:
@@ -117,16 +134,25 @@ class RunContext:
             services.append(service)
         return services
 
-    async def save_service(self, role: Role, name: str, service: Service, config: Config | None = None) -> None:
-        """Stores the current card of a service, and where the configuration has it.
+    async def save_services(self, connected: Iterable[tuple[Role, str, Service]], config: Config | None = None) -> None:
+        """Stores the current cards of services, where the configuration has them, and the fleet, in one transaction.
+
+        After a kill, the next command therefore finds all of them or none.
 
         Args:
+            connected: role, name of the card, and service.
             config: needed for scorers and judges.
         """
-        if config is not None:
-            save_source(self.journal, config, role, name)
-        card = service.card.SerializeToString(deterministic=True)
-        await self.records.save(ServiceRow(role, name, service.digest, card, time.time()))
+        rows: list[ServiceRow | MetaRow] = []
+        for role, name, service in connected:
+            if config is not None and (source := source_row(config, role, name)) is not None:
+                rows.append(source)
+            card = service.card.SerializeToString(deterministic=True)
+            rows.append(ServiceRow(role, name, service.digest, card, time.time()))
+        if self.fleet_kind is not None and self.journal.meta(FLEET_META) != self.fleet_kind:
+            rows.append(MetaRow(FLEET_META, self.fleet_kind.value))
+        if rows:
+            await self.records.save(*rows)
 
     async def disconnect(self) -> None:
         """Closes all connections."""
@@ -190,8 +216,13 @@ class RunContext:
 
 
 @asynccontextmanager
-async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunContext]:
+async def open_run(
+    folder: RunFolder, observer: Observer, accepts: frozenset[Role] = frozenset()
+) -> AsyncIterator[RunContext]:
     """Opens a run's folder, locks it, and creates it if it does not exist.
+
+    Args:
+        accepts: as in `RunContext`.
 
     Raises:
         FolderError: the folder can't be used, or another process uses it.
@@ -205,7 +236,7 @@ async def open_run(folder: RunFolder, observer: Observer) -> AsyncIterator[RunCo
         journal = folder.open_journal(observer.note)
         try:
             writer = JournalWriter(journal)
-            context = RunContext(folder, observer, journal, Records(journal, writer), store)
+            context = RunContext(folder, observer, journal, Records(journal, writer), store, accepts=accepts)
             try:
                 yield context
             finally:

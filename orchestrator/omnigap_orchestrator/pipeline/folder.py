@@ -18,7 +18,7 @@ from omnigap_orchestrator.config import Config, JudgeConfig
 from omnigap_orchestrator.config.config import FROM_RUN_FOLDER
 from omnigap_orchestrator.items import Item, write_items
 from omnigap_orchestrator.items.row import collect, jsonl_rows
-from omnigap_orchestrator.journal import Journal, read_meta
+from omnigap_orchestrator.journal import JOURNAL, Journal, read_meta
 from omnigap_orchestrator.judge import Rubric, read_rubric, rubric_of
 from omnigap_orchestrator.legacy import upgrade_config, without_removed
 from omnigap_orchestrator.pipeline.cells import PlannedCells
@@ -37,7 +37,9 @@ class RunFolder:
     def __init__(self, root: Path) -> None:
         """Raises FolderError if UTF-8 can't hold the path, which the configuration, the report and polars need."""
         try:
-            self.root = utf8_path(root)
+            # In the orchestrator's container, messages show the folder as the host has it (`cli.terminal`), which takes
+            # a complete path.
+            self.root = utf8_path(root.absolute() if "OMNIGAP_SHOWN_RUNS" in os.environ else root)
         except ValueError as error:
             raise FolderError(f"the path {error}, or choose another --run-dir") from None
 
@@ -47,7 +49,7 @@ class RunFolder:
 
     @property
     def journal(self) -> Path:
-        return self.root / "journal.sqlite"
+        return self.root / JOURNAL
 
     @property
     def items(self) -> Path:

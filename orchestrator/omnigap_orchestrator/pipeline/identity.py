@@ -13,6 +13,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.fleet.choose import services_of
 from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal.tables import MetaRow
 
 SECOND_SCORER = "second_scorer"
 """Name of the second scorer's card in the journal; the first is stored under its role."""
@@ -43,10 +44,9 @@ def source_of(config: Config, role: Role, name: str) -> str:
     return f"{_FLEET}{json.dumps(of_role, sort_keys=True, default=str)}"
 
 
-def save_source(journal: Journal, config: Config, role: Role, name: str) -> None:
-    """Stores where the service whose card is saved now was found."""
-    if role in _WITH_SOURCE:
-        journal.set_meta(_key(role, name), source_of(config, role, name))
+def source_row(config: Config, role: Role, name: str) -> MetaRow | None:
+    """The row that says where the service whose card is saved now was found; None for a role without one."""
+    return MetaRow(_key(role, name), source_of(config, role, name)) if role in _WITH_SOURCE else None
 
 
 def is_configured(journal: Journal, config: Config, role: str, name: str) -> bool:

@@ -19,15 +19,15 @@ from omnigap_orchestrator.analysis.latency import IDLE_SCHEMA
 from omnigap_orchestrator.carriers import MediumError
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import FleetKind
-from omnigap_orchestrator.fleet import Fleet, Required, choose
-from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.fleet import Fleet, Required
 from omnigap_orchestrator.items import select_items
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
+from omnigap_orchestrator.pipeline.remembered import choose_fleet
 from omnigap_orchestrator.pipeline.requests import model_request
 from omnigap_orchestrator.pipeline.results import times_of
-from omnigap_orchestrator.pipeline.scope import RunScope, endpoints_of
+from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pipeline.stored_files import fault_of, remember
 from omnigap_orchestrator.plan import Cell
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable
@@ -118,15 +118,7 @@ def read_idle_answers(folder: RunFolder, results: pl.DataFrame | None = None) ->
 async def _fleet(context: RunContext, config: Config, names: Sequence[str], kind: FleetKind | None) -> Fleet:
     by_config = {model.name: model.endpoints for model in config.models}
     required = Required(models=tuple(n for n in names if not by_config.get(n)), scorer=False, tts=False)
-    return await choose(
-        kind or config.fleet.kind,
-        endpoints_of(config),
-        services_of(config) if config.fleet.services else (),
-        context.folder.services,
-        context.observer.note,
-        config.fleet.start_timeout_s,
-        required,
-    )
+    return await choose_fleet(context, config, required, kind=kind, remember=False)
 
 
 def _sample(cells: PlannedCells, scope: RunScope, model: str, items: int) -> Iterator[list[PlannedCell]]:

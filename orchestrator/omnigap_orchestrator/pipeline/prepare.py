@@ -90,8 +90,7 @@ async def prepare(
     rubrics = read_rubrics(config.judge)
     # Digests are saved before and after the new cards: `changed_services` compares the two.
     save_digests(context.journal, Cards.last_seen(context.records))
-    for role, name, service in connected_services(services):
-        await context.save_service(role, name, service, config)
+    await context.save_services(connected_services(services), config)
     cards = Cards.last_seen(context.records, config)
     save_digests(context.journal, cards)
     finder = CarrierFinder(config, context.store, context.records, cards.tts_digest)

@@ -51,14 +51,14 @@ class ResultsTable:
 
     def unfinished(self) -> Iterator[tuple[PlannedCell, AnswerRow | None, TranscriptRow | None]]:
         """Supported cells without a score, with their answer and transcript so far; control cells last."""
-        for planned in chain(self._cells, map(self._current_pass, self._cells.controls())):
+        for planned in chain(self._cells, map(self.current_pass, self._cells.controls())):
             answer, transcript, score = self._lookup(planned)
             if score is None and planned.support is not Support.UNSUPPORTED:
                 yield planned, answer, transcript
 
     def keys_of(self, planned: PlannedCell) -> Iterator[str]:
         """The keys under which a cell's answer, transcript and score are stored, as far as they can be computed."""
-        current = self._current_pass(planned)
+        current = self.current_pass(planned)
         yield from {key for key in (planned.key, current.key) if key}
         answer = self._records.answers.get(current.key) if current.key else None
         if answer is None:
@@ -72,14 +72,14 @@ class ResultsTable:
                 return
         yield key_of(current, answer, transcript)
 
-    def _current_pass(self, planned: PlannedCell) -> PlannedCell:
+    def current_pass(self, planned: PlannedCell) -> PlannedCell:
         """The second pass of a two-pass cell whose first pass was answered; any other cell unchanged."""
         first = self._answer(planned) if planned.is_first_pass else None
         return planned if first is None else self._cells.second_pass(planned, first.own_text)
 
     def misfiled_rows(self) -> Misfiled:
         """All rows of the plan that another service wrote than the one that was asked."""
-        for planned in chain(self._cells, map(self._current_pass, self._cells.controls())):
+        for planned in chain(self._cells, map(self.current_pass, self._cells.controls())):
             answer, _, _ = self._lookup(planned)
             self._second_transcript(planned, answer)
         return self.misfiled
@@ -209,7 +209,7 @@ class ResultsTable:
 
     def _control_row(self, planned: PlannedCell) -> dict[str, Any]:
         """The row of a control cell: a results row of its current pass, with the control and the first pass."""
-        current = self._current_pass(planned)
+        current = self.current_pass(planned)
         row = self._row(current)
         # Always the medium of the first pass: that of the second is only its text.
         row["input_media"] = _input_media(planned)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
+from omnigap_orchestrator.pool.addresses import HostNames
 from omnigap_orchestrator.pool.policy import MAX_CONSECUTIVE_FAILURES, RetryPolicy
 from omnigap_orchestrator.pool.replica import Replica, Slots
 
@@ -20,16 +21,23 @@ class Health:
     """Changes `up` of replicas. `close` ends its tasks."""
 
     def __init__(
-        self, slots: Slots, policy: RetryPolicy, on_note: Callable[[str], None], on_absence: Callable[[], None]
+        self,
+        slots: Slots,
+        policy: RetryPolicy,
+        on_note: Callable[[str], None],
+        on_absence: Callable[[], None],
+        names: HostNames,
     ) -> None:
         """
         Args:
             slots: replicas that are not up are probed, and join when they are healthy.
             on_absence: called when no replica was up for `patience_s`.
+            names: finds the new address of an ejected replica.
         """
         self._slots = slots
         self._policy = policy
         self._note = on_note
+        self._names = names
         self._on_absence = on_absence
         self._absence: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -75,6 +83,8 @@ class Health:
             ejection_s = FIRST_PROBE_S * 2.0 ** min(replica.ejections, 16) if replica.ejections else 0.0
             await asyncio.sleep(max(interval_s, min(MAX_EJECTION_S, ejection_s)))
             tries = min(tries + 1, 16)
+            # First: another service may have got the old address.
+            await self._follow(replica)
             if await replica.endpoint.serving(timeout_s=3.0):
                 break
         self._note(f"{replica.address} serves again")
@@ -85,6 +95,22 @@ class Health:
             self._absence.cancel()
             self._absence = None
         self._slots.assign()
+
+    async def _follow(self, replica: Replica) -> None:
+        """Moves a replica whose host name no longer has its address to one that no other replica uses."""
+        place = replica.place
+        # Calls in flight: a service that is stopping still answers them.
+        if place is None or not place.ip or replica.attempts:
+            return
+        ips = await self._names.addresses(place.endpoint)
+        used = {other.place.key for other in self._slots.replicas if other.place is not None}
+        free = [moved for ip in ips if (moved := place.at(ip)).key not in used]
+        if place.ip in ips or not free or replica.attempts:
+            return
+        old, replica.place, replica.endpoint = replica.endpoint, free[0], free[0].client(self._names.proxy)
+        replica.ejections = 0
+        self._note(f"{old.address} is gone: {replica.address} replaces it")
+        await old.close()
 
     async def _watch(self) -> None:
         """Checks the health of replicas that have calls in flight and have sent nothing for `quiet_s`."""

@@ -17,6 +17,7 @@ from omnigap.answer import Answer
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from omnigap_orchestrator.pool.addresses import HostNames
 from omnigap_orchestrator.pool.breaker import Breaker
 from omnigap_orchestrator.pool.health import Health
 from omnigap_orchestrator.pool.policy import (
@@ -73,10 +74,13 @@ class _Call:
 class Pool:
     """Sends each call to the replica with the fewest calls in flight; retries calls and ejects replicas."""
 
-    def __init__(self, replicas: Sequence[Replica], policy: RetryPolicy, on_note: Callable[[str], None]) -> None:
+    def __init__(
+        self, replicas: Sequence[Replica], policy: RetryPolicy, on_note: Callable[[str], None], names: HostNames
+    ) -> None:
         """
         Args:
             replicas: those that are not up are probed, and join when they are healthy.
+            names: finds the new address of a replica whose host name no longer has its old one.
         """
         self._slots = Slots(replicas)
         self._every = tuple(replicas)
@@ -88,7 +92,7 @@ class Pool:
         # Number of calls that have not ended, and since when there is one.
         self._open = 0
         self._open_since = 0.0
-        self._health = Health(self._slots, policy, on_note, self._on_absence)
+        self._health = Health(self._slots, policy, on_note, self._on_absence, names)
 
     @property
     def capacity(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from omnigap.client import GenerateClient
+from omnigap_orchestrator.pool.addresses import Place
 from omnigap_orchestrator.pool.policy import Unavailable
 
 # An answer may take this many times what the service says, or what its slowest answer took.
@@ -46,6 +47,7 @@ class Replica:
         batch: calls that it answers at once, from `max_batch_size`.
         answer_s: seconds that one answer may take by its card; 0: unknown.
         up: False while it is ejected.
+        place: where it is; None for an endpoint that never changes.
         exclusive: True while a call that may have crashed a replica runs here on its own.
         consecutive_failures: failed calls of different cells since the last success.
         ejections: number of ejections because of consecutive failures.
@@ -57,6 +59,7 @@ class Replica:
     batch: int = 1
     answer_s: float = 0.0
     up: bool = True
+    place: Place | None = None
     exclusive: bool = False
     in_flight: int = 0
     consecutive_failures: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from omnigap import convert
@@ -13,6 +13,7 @@ from omnigap.client import SERVING, GenerateClient
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Condition, Reason, Support
+from omnigap_orchestrator.pool.addresses import HostNames, LookUp, Place, look_up
 from omnigap_orchestrator.pool.policy import REPLICA_FULL, REPLICA_UNAVAILABLE, RetryPolicy
 from omnigap_orchestrator.pool.pool import Pool
 from omnigap_orchestrator.pool.replica import Replica
@@ -67,23 +68,27 @@ def support_in(card: pb.DescribeResponse, condition: Condition) -> tuple[Support
 
 
 async def connect(
-    name: str, addresses: Sequence[str], policy: RetryPolicy, on_note: Callable[[str], None], proxy: str = ""
+    name: str,
+    addresses: Sequence[str],
+    policy: RetryPolicy,
+    on_note: Callable[[str], None],
+    proxy: str = "",
+    look_up: LookUp = look_up,
 ) -> Service | None:
     """Connects to the replicas of a service as soon as one of them serves; None if none does within `patience_s`.
 
     Args:
+        addresses: `host:port`; a host name with several addresses has a replica at each of them.
         proxy: `[network] proxy` of the configuration; loopback addresses are never called through it.
+        look_up: finds the addresses of host names.
 
     Raises:
         ServiceError: replicas have different digests.
     """
-    endpoints = [GenerateClient(address, proxy) for address in addresses]
+    candidates = _Candidates(addresses, HostNames(proxy, look_up))
     try:
-        candidates = await _wait_until_any_serves(
-            name, [_Candidate(endpoint) for endpoint in endpoints], policy, on_note
-        )
-        present = [candidate for candidate in candidates if candidate.card is not None]
-        if present:
+        await _wait_until_any_serves(name, candidates, policy, on_note)
+        if any(candidate.card is not None for candidate in candidates):
             return _service(name, candidates, policy, on_note)
         if proxied := [address for address in addresses if proxy_for(address, proxy)]:
             on_note(
@@ -91,9 +96,9 @@ async def connect(
                 f"check that [network] proxy can reach {', '.join(proxied)}"
             )
     except BaseException:
-        await _close(endpoints)
+        await candidates.close()
         raise
-    await _close(endpoints)
+    await candidates.close()
     return None
 
 
@@ -107,6 +112,7 @@ class _Candidate:
         final: whether waiting can't change that.
     """
 
+    place: Place
     endpoint: GenerateClient
     card: pb.DescribeResponse | None = None
     state: str = ""
@@ -129,13 +135,39 @@ class _Candidate:
             on_note(note)
 
 
+class _Candidates:
+    """The replicas at the addresses that the endpoints have now."""
+
+    def __init__(self, endpoints: Sequence[str], names: HostNames) -> None:
+        self.names = names
+        self._endpoints = endpoints
+        self._by_place: dict[Place, _Candidate] = {}
+
+    def __iter__(self) -> Iterator[_Candidate]:
+        return iter(self._by_place.values())
+
+    async def update(self) -> list[str]:
+        """Looks up the names again, as containers may start meanwhile; returns a note for each endpoint left out."""
+        places, notes = await self.names.places(self._endpoints)
+        before = self._by_place
+        self._by_place = {
+            place: before.get(place) or _Candidate(place, place.client(self.names.proxy)) for place in places
+        }
+        await _close([before[place].endpoint for place in before.keys() - self._by_place.keys()])
+        return notes
+
+    async def close(self) -> None:
+        await _close([candidate.endpoint for candidate in self])
+
+
 async def _wait_until_any_serves(
-    name: str, candidates: list[_Candidate], policy: RetryPolicy, on_note: Callable[[str], None]
-) -> list[_Candidate]:
+    name: str, candidates: _Candidates, policy: RetryPolicy, on_note: Callable[[str], None]
+) -> None:
     """Checks all replicas until one serves, none can, or the patience ends."""
     loop = asyncio.get_running_loop()
     start, is_noted, timeout_s = loop.time(), False, _HEALTH_S
     while True:
+        left_out = await candidates.update()
         await asyncio.gather(*(candidate.check(timeout_s, on_note) for candidate in candidates))
         left = start + policy.patience_s - loop.time()
         if (
@@ -153,12 +185,11 @@ async def _wait_until_any_serves(
     for candidate in candidates:
         if candidate.final:
             on_note(f"{name}: {candidate.endpoint.address} can't be used: {candidate.state}")
-    return candidates
+    for note in left_out:
+        on_note(f"{name}: {note}")
 
 
-def _service(
-    name: str, candidates: Sequence[_Candidate], policy: RetryPolicy, on_note: Callable[[str], None]
-) -> Service:
+def _service(name: str, candidates: _Candidates, policy: RetryPolicy, on_note: Callable[[str], None]) -> Service:
     """The service of the replicas that were seen.
 
     Raises:
@@ -181,10 +212,11 @@ def _service(
             batch=max(1, card.max_batch_size),
             answer_s=card.answer_seconds,
             up=candidate.card is not None,
+            place=candidate.place,
         )
         for candidate in candidates
     ]
-    return Service(name, card, Pool(replicas, policy, on_note))
+    return Service(name, card, Pool(replicas, policy, on_note, candidates.names))
 
 
 async def _close(endpoints: Sequence[GenerateClient]) -> None:

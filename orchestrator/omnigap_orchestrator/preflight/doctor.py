@@ -7,12 +7,16 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+import omnigap
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
-from omnigap_orchestrator.config import Config
-from omnigap_orchestrator.fleet import COMPOSE_PORTS, COMPOSE_PROFILES, Role
+from omnigap_orchestrator.config import Config, FleetKind
+from omnigap_orchestrator.fleet import Required, Role
 from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.fleet.compose import ComposeService, look_for_compose, start_command
 from omnigap_orchestrator.items import Item
+from omnigap_orchestrator.journal import FLEET_META, JOURNAL, read_meta
+from omnigap_orchestrator.pool.addresses import HostNames, LookUp, look_up
 from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, Status
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
@@ -36,11 +40,17 @@ async def diagnose(
         items, unread = read_items(config)
         found += unread
     config, chosen = resolve_fonts(config, items)
-    return [*found, *chosen, *check_plan(config, items, FULL_SCOPE, folder), *await _check_endpoints(config, items)]
+    used = read_meta(folder / JOURNAL).get(FLEET_META)
+    checked = await _check_endpoints(config, items, used)
+    return [*found, *chosen, *check_plan(config, items, FULL_SCOPE, folder), *checked]
 
 
-async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Finding]:
-    """The configured endpoints; without any, the embedded services and Compose's."""
+async def _check_endpoints(config: Config, items: Sequence[Item], used: str | None) -> list[Finding]:
+    """The configured endpoints; without any, the embedded services and Compose's.
+
+    Args:
+        used: the fleet that the run in this folder used so far, if any.
+    """
     places = [
         (f"model {model.name}", Role.MODEL, model.name, place) for model in config.models for place in model.endpoints
     ]
@@ -59,7 +69,8 @@ async def _check_endpoints(config: Config, items: Sequence[Item]) -> list[Findin
     second = config.second_scorer.endpoints if config.second_scorer is not None else ()
     # A run is complete without a second scorer, so its absence is only a warning.
     asked += [check_endpoint("second scorer", place, Status.WARNING, proxy=proxy) for place in second]
-    fleet = [] if places else [_embedded(config), *await _compose()]
+    kind = config.fleet.kind if config.fleet.kind is not FleetKind.AUTO else used
+    fleet = [] if places else [_embedded(config), *await _compose(needed=kind == FleetKind.COMPOSE)]
     return [*fleet, *(finding for found in await asyncio.gather(*asked) for finding in found)]
 
 
@@ -69,15 +80,36 @@ async def check_endpoint(
     if_unavailable: Status,
     used_for: tuple[Config, Sequence[Item], Role, str] | None = None,
     proxy: str = "",
+    *,
+    of_this_version: bool = False,
+    look_up: LookUp = look_up,
 ) -> list[Finding]:
-    """Whether a service answers and fits the run.
+    """Whether a service answers and fits the run, at every address of its host name.
 
     Args:
         if_unavailable: status of the finding if it does not answer.
         used_for: configuration, items, role and name to check its card against.
         proxy: `[network] proxy`; loopback addresses are reached without it.
+        of_this_version: warn if it runs another version of omnigap.
+        look_up: finds the addresses of host names.
     """
-    async with GenerateClient(address, proxy) as client:
+    places, _ = await HostNames(proxy, look_up).places([address])
+    found = await asyncio.gather(
+        *(_check_replica(check, place.client(proxy), if_unavailable, used_for, of_this_version) for place in places)
+    )
+    return [finding for findings in found for finding in findings]
+
+
+async def _check_replica(
+    check: str,
+    replica: GenerateClient,
+    if_unavailable: Status,
+    used_for: tuple[Config, Sequence[Item], Role, str] | None,
+    of_this_version: bool,
+) -> list[Finding]:
+    """As `check_endpoint`; closes the client."""
+    address = replica.address
+    async with replica as client:
         if not await client.serving(timeout_s=_SERVING_TIMEOUT_S):
             text = f"{address} is not serving: is it started, is the port right, is it still loading?"
             if client.proxy:
@@ -88,9 +120,18 @@ async def check_endpoint(
         except ContractError as error:
             return [Finding.failed(check, f"Describe of {address} failed: {error.message}")]
     found: list[Finding] = []
+    if card.outdated:
+        found.append(Finding.warning(check, f"it should be started again: {card.outdated}"))
+    version = card.settings.get("service.contract", "")
+    if of_this_version and version not in ("", omnigap.__version__):
+        text = (
+            f"its image has omnigap {version}, and this is {omnigap.__version__}: "
+            "`docker compose up -d --build --wait` brings it up to date"
+        )
+        found.append(Finding.warning(check, text))
     if used_for is not None:
         config, items, role, name = used_for
-        found = check_services(config, items, [ServiceCard(role, name, card)])
+        found += check_services(config, items, [ServiceCard(role, name, card)])
     answers = Finding.ok(check, f"{address} serves {card.name}, digest {card.digest[:12]}")
     # A service that fails a check is not reported as ok as well.
     fails = any(each.status is Status.FAILED for each in found)
@@ -110,21 +151,27 @@ def _embedded(config: Config) -> Finding:
     return Finding.ok("embedded services", f"{names}: all required packages are installed")
 
 
-async def _compose() -> list[Finding]:
-    places = [(name, f"127.0.0.1:{port}") for name, (_, port) in COMPOSE_PORTS.items()]
-    asked = await asyncio.gather(*(check_endpoint(f"compose {name}", at, Status.WARNING) for name, at in places))
-    found = [finding for (finding,) in asked]
-    if all(finding.status is Status.WARNING for finding in found):
+async def _compose(*, needed: bool) -> list[Finding]:
+    """Compose's services.
+
+    Args:
+        needed: the run uses them, so that a missing one is a failure.
+    """
+    services = await look_for_compose(Required(ocr=True))
+    if not needed and not any(each.answers for each in services):
         return [Finding.ok("compose", "no Compose service answers: runs start embedded services")]
-    return [
-        _on_demand(finding, COMPOSE_PROFILES[name]) if name in COMPOSE_PROFILES else finding
-        for (name, _), finding in zip(places, found, strict=True)
-    ]
+    found = await asyncio.gather(*(_compose_service(each, needed) for each in services))
+    return [finding for findings in found for finding in findings]
 
 
-def _on_demand(finding: Finding, profile: str) -> Finding:
-    """Reports a service that no run needs as ok, with the command that starts it."""
-    if finding.status is not Status.WARNING:
-        return finding
-    text = f"not running; needed only by `verify`: docker compose --profile {profile} up -d --wait"
-    return Finding.ok(finding.check, text)
+async def _compose_service(service: ComposeService, needed: bool) -> list[Finding]:
+    check, start = f"compose {service.name}", start_command([service])
+    if service.serves:
+        return await check_endpoint(check, service.address, Status.WARNING, of_this_version=True)
+    if service.on_demand:
+        return [Finding.ok(check, f"not running; needed only by `verify`: {start}")]
+    text = (
+        f"{service.address} is not serving ({service.state}): `{start}` starts it, and "
+        f"`docker compose ps` and `docker compose logs {service.name}` show what is wrong"
+    )
+    return [Finding.failed(check, text) if needed else Finding.warning(check, text)]

@@ -148,8 +148,8 @@ def with_code(text: str) -> Markup:
 
 
 def short(name: str) -> str:
-    """The first twelve characters of a hexadecimal digest; any other text unchanged."""
-    return name[:12] if re.fullmatch(r"[0-9a-f]{32,}", name) else name
+    """A text with only the first twelve characters of every hexadecimal digest in it."""
+    return re.sub(r"(?<![0-9a-f])([0-9a-f]{12})[0-9a-f]{20,}(?![0-9a-f])", r"\1", name)
 
 
 def human_bytes(n: int) -> str:

@@ -159,6 +159,7 @@ class DescribeResponse(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     OUTPUT_SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     ANSWER_SECONDS_FIELD_NUMBER: _builtins.int
+    OUTDATED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     architecture: Global___Architecture.ValueType
@@ -176,6 +177,10 @@ class DescribeResponse(_message.Message):
     answer_seconds: _builtins.float
     """Seconds that one answer may take on this machine; 0 where the service does not know. A client waits a multiple of it
     for each answer. Not covered by the digest.
+    """
+    outdated: _builtins.str
+    """Why this service should be started again, such as options that were edited since its start; empty where it is up to
+    date. Not covered by the digest.
     """
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]: ...
@@ -211,10 +216,11 @@ class DescribeResponse(_message.Message):
         parts: _abc.Iterable[Global___ServicePart] | None = ...,
         output_sample_rate_hz: _builtins.int = ...,
         answer_seconds: _builtins.float = ...,
+        outdated: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_seconds", b"answer_seconds", "architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_seconds", b"answer_seconds", "architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "outdated", b"outdated", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

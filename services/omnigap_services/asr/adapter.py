@@ -29,9 +29,9 @@ class AsrAdapter(Adapter):
             name="asr",
             conditions={Condition(Modality.SPEECH, Modality.TEXT): NATIVE},
             weights_revision=self._engine.checkpoint.revision,
+            weights_source=self._engine.checkpoint.source,
             settings={
                 **self._engine.settings,
-                "checkpoint": self._engine.checkpoint.name,
                 "code.audio": source_hash("omnigap_services.audio", "omnigap_services.chunking"),
             },
             libraries=("faster-whisper", "ctranslate2", "tokenizers"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from omnigap_services.chunking import (
     longest_stretch,
     without_silence,
 )
+from omnigap_services.gpu import device_of
 
 Features = npt.NDArray[np.float32]
 
@@ -59,15 +60,22 @@ _DECODING: dict[str, Any] = {
 class AsrEngine:
     """A loaded Whisper, for use from one thread."""
 
-    def __init__(self, options: AsrOptions) -> None:
+    def __init__(self, options: AsrOptions, device_option: str = "device") -> None:
+        """
+        Args:
+            device_option: name of the service's option for the device, for errors.
+        """
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline, WhisperModel
 
         self.options = options
+        found = ctranslate2.get_cuda_device_count() > 0
+        # The count is 0 without a reason; the list of types raises it.
+        fault = partial(ctranslate2.get_supported_compute_types, "cuda")
+        # Before the checkpoint, which may be downloaded.
+        self.device = device_of(device_option, options.device, found, fault)
         self.checkpoint: Checkpoint = find_checkpoint(options.checkpoint, options.revision)
-        on_cuda = options.device == "cuda" or (options.device == "auto" and ctranslate2.get_cuda_device_count() > 0)
-        self.device = "cuda" if on_cuda else "cpu"
-        automatic = "float16" if on_cuda else "int8"
+        automatic = "float16" if self.device == "cuda" else "int8"
         self.compute_type = automatic if options.compute_type == "auto" else options.compute_type
         self._model = WhisperModel(
             str(self.checkpoint.folder),

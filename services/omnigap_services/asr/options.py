@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from omnigap.digest import file_sha256
 from omnigap_services.options import Options, OptionsError
+from omnigap_services.weights import content_revision
 
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoint"
 """The micro Whisper of this project: English, CTranslate2 format."""
@@ -30,7 +29,7 @@ class AsrOptions(Options):
         checkpoint: folder of a CTranslate2 Whisper, or a name that faster-whisper knows or finds on the hub; empty: the
             shipped one.
         revision: hub revision (branch, tag or commit) of a named checkpoint.
-        device: `auto` uses CUDA if there is a GPU.
+        device: `auto` is CUDA if there is a GPU, else the CPU unless OMNIGAP_REQUIRE_GPU is 1.
         compute_type: CTranslate2's name of a number format; `auto` is float16 on CUDA and int8 on CPU.
         beam_size: used if the request sets none.
         cpu_threads: 0: as many as the process has cores, at most four.
@@ -58,7 +57,8 @@ class Checkpoint:
     """A checkpoint on this machine.
 
     Attributes:
-        revision: the hub's commit, or the hash of the files' content.
+        revision: `sha256:` and the hash of the files that the engine reads.
+        source: `NAME@COMMIT`, or the folder's name; for reports.
         padding_s: seconds to whose multiples clips may be padded; 0: the whole window, as OpenAI's checkpoints need.
         trained_s: seconds that its training clips rarely exceed, if it says so: longer clips are cut in their pauses,
             and speech without a pause for longer is reported; 0: the whole window.
@@ -67,8 +67,16 @@ class Checkpoint:
     folder: Path
     name: str
     revision: str
+    source: str
     padding_s: float = 0.0
     trained_s: float = 0.0
+
+    @classmethod
+    def of(cls, folder: Path, name: str, commit: str = "") -> Checkpoint:
+        """The checkpoint in a folder, identified by its content."""
+        source = f"{name}@{commit}" if commit else name
+        read = [file for file in _READ if (folder / file).is_file()]
+        return cls(folder, name, content_revision(folder, read), source, *_declared_seconds(folder))
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -84,7 +92,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         return _from_hub(name, revision)
     if not (folder / "model.bin").is_file():
         raise OptionsError(f"no Whisper checkpoint in {folder} (model.bin is missing): set the option checkpoint")
-    return Checkpoint(folder, folder.name if name else SHIPPED_NAME, content_hash(folder), *_declared_seconds(folder))
+    return Checkpoint.of(folder, folder.name if name else SHIPPED_NAME)
 
 
 def _from_hub(name: str, revision: str | None) -> Checkpoint:
@@ -98,8 +106,7 @@ def _from_hub(name: str, revision: str | None) -> Checkpoint:
         ) from error
     # The hub's cache keeps each commit in snapshots/COMMIT. The commit is recorded instead of the branch that was asked
     # for, because a branch moves.
-    commit = folder.name if folder.parent.name == "snapshots" else content_hash(folder)
-    return Checkpoint(folder, name, f"{name}@{commit}", *_declared_seconds(folder))
+    return Checkpoint.of(folder, name, folder.name if folder.parent.name == "snapshots" else "")
 
 
 def _declared_seconds(folder: Path) -> tuple[float, float]:
@@ -112,14 +119,3 @@ def _declared_seconds(folder: Path) -> tuple[float, float]:
         return 0.0, 0.0
     found = json.loads(path.read_text(encoding="utf-8"))
     return float(found.get("padding_seconds", 0.0)), float(found.get("trained_seconds", 0.0))
-
-
-def content_hash(folder: Path) -> str:
-    """SHA-256 (hex) of the names and bytes of the files that the engine reads."""
-    digest = hashlib.sha256()
-    for name in _READ:
-        path = folder / name
-        if not path.is_file():
-            continue
-        digest.update(f"{name}\0{file_sha256(path)}\0".encode())
-    return digest.hexdigest()

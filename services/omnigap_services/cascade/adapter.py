@@ -66,7 +66,9 @@ class ComposedAdapter(Adapter):
         self._llm = llm
         self._routes = routes_of(direct, available_stages(options), llm.card.name)
         needed = {stage for route in self._routes.values() if isinstance(route, Route) for stage in route.stages}
-        self._stages = load_stages(options, needed, loop, plain_speech=plain_speech, ocr_prompt=ocr_prompt)
+        self._stages = load_stages(
+            options, needed, loop, self.request_restart, plain_speech=plain_speech, ocr_prompt=ocr_prompt
+        )
         self._card = composed_card(name, options, llm, self._routes, self._stages, settings, concurrency)
         return self._card
 
@@ -137,7 +139,7 @@ class CascadeAdapter(ComposedAdapter):
 
     def load(self) -> Card:
         options, loop = self._options, self._open_loop()
-        llm = RemoteLlm(PartClient("llm", options.llm, options, loop))
+        llm = RemoteLlm(PartClient("llm", options.llm, options, loop, self.request_restart))
         direct = _direct(llm.card, options)
         return self._compose(
             llm,

@@ -52,6 +52,7 @@ def composed_card(
         or (own.architecture if takes_speech and takes_images else None)
         or Architecture.CASCADE,
         weights_revision=own.weights_revision,
+        weights_source=own.weights_source,
         settings={**own.settings, **settings},
         libraries=own.libraries,
         parts=tuple(part for part in (*(stage.part for stage in stages.all), llm.part) if part is not None),

@@ -33,6 +33,11 @@ _UNAVAILABLE = frozenset(
     {Reason.TRANSPORT, Reason.NOT_READY, Reason.DRAINING, Reason.CANCELLED, Reason.UPSTREAM_UNAVAILABLE}
 )
 
+# How often a service is asked whether it is still the one of the start, give or take a fifth; without traffic, nothing
+# else would show that it was replaced.
+_WATCH_S = 5.0
+_DESCRIBE_S = 5.0
+
 _TITLES = {"llm": "LLM", "asr": "ASR service", "ocr": "OCR service", "tts": "TTS service"}
 
 
@@ -60,13 +65,19 @@ class PartClient:
     """A client of one service. `ask` may be called from many threads.
 
     No more calls than the service declares (`max_concurrent`) run at once; the others wait here.
+
+    The service's digest is part of the cascade's. So a service that has another digest than at the start is reported
+    once, when a call shows it or a few seconds later. One that is away, or back with the same digest, is not.
     """
 
-    def __init__(self, option: str, address: str, options: StageOptions, loop: LoopThread) -> None:
+    def __init__(
+        self, option: str, address: str, options: StageOptions, loop: LoopThread, on_change: Callable[[str], None]
+    ) -> None:
         """Connects, and asks the service for its description.
 
         Args:
             option: `llm`, `asr`, `ocr` or `tts`.
+            on_change: called on the loop's thread with a sentence about the service that was replaced.
             options: `wait_s`, how long the service may still be starting or loading; `timeout_s` of one call (the
                 caller usually gives up before); `proxy`.
             loop: that all calls run on.
@@ -77,6 +88,7 @@ class PartClient:
         self.place = PartAddress(option, address)
         self._timeout_s = options.timeout_s
         self._loop = loop
+        self._watch: asyncio.Task[None] | None = None
         self._client = loop.run(_opened(address, options.proxy))
         try:
             self.card: pb.DescribeResponse = loop.run(self._describe(options.wait_s))
@@ -84,6 +96,10 @@ class PartClient:
             self.close()
             raise unreachable(self.place, error) from error
         self._permits = asyncio.Semaphore(max(1, self.card.max_concurrent))
+        self._on_change = on_change
+        # What has changed; empty: nothing yet.
+        self._change = ""
+        self._watch = loop.run(self._watched())
 
     def part(self, role: str) -> Part:
         """This service as a part in the cascade's card."""
@@ -101,13 +117,14 @@ class PartClient:
 
         Each request carries the digest that the service had at the start, since that digest is part of the cascade's:
         a service that was replaced in the meantime refuses the call instead of answering under the wrong digest.
+        The call then ends with DRAINING, because the cascade ends to be started again.
 
         Args:
             on_text, on_reasoning, on_audio: called on the loop's thread; the last takes 16-bit mono PCM and Hz.
 
         Raises:
-            ContractError: the service's own error, with the service named; UPSTREAM_UNAVAILABLE if it is not reachable
-                or has changed; CANCELLED if the caller has gone away.
+            ContractError: the service's own error, with the service named; UPSTREAM_UNAVAILABLE if it is not reachable;
+                DRAINING if it has changed; CANCELLED if the caller has gone away.
         """
 
         def on_delta(delta: pb.Delta) -> None:
@@ -126,10 +143,45 @@ class PartClient:
             # A cancelled call may also end with an error of the transport, which must not count as the service's fault.
             if gone():
                 raise _caller_gone() from error
+            if error.reason is Reason.DIGEST_MISMATCH and self._loop.run(self._changed()):
+                raise ContractError(Reason.DRAINING, f"{self._change}: ask again after the restart") from error
             raise translated(self.place, error) from error
 
     def close(self) -> None:
-        self._loop.run(self._client.close())
+        self._loop.run(self._close())
+
+    async def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._client.close()
+
+    async def _watched(self) -> asyncio.Task[None]:
+        return asyncio.create_task(self._watch_digest())
+
+    async def _watch_digest(self) -> None:
+        """Returns once the service has changed."""
+        changed = False
+        while not changed:
+            # Jitter: cascades that were started together must not ask together.
+            await asyncio.sleep(random.uniform(0.8, 1.2) * _WATCH_S)
+            changed = await self._changed()
+
+    async def _changed(self) -> bool:
+        """Whether the service has, or had, another digest than at the start; the first time, this is reported."""
+        if self._change:
+            return True
+        try:
+            card = await self._client.describe(_DESCRIBE_S)
+        except ContractError:
+            # It is away, or still loading. It may come back as what it was.
+            return False
+        if card.digest != self.card.digest and not self._change:
+            self._change = (
+                f"the {self.place} (option {self.place.option}) has changed since this service started: its digest was"
+                f" {self.card.digest} and is {card.digest}"
+            )
+            self._on_change(self._change)
+        return bool(self._change)
 
     async def _describe(self, wait_s: float) -> pb.DescribeResponse:
         """Raises ContractError if the service is not there, or still loading, after `wait_s` seconds."""
@@ -171,7 +223,8 @@ class PartClient:
 
 async def _opened(address: str, proxy: str) -> GenerateClient:
     # A coroutine, because an asyncio channel belongs to the loop that it is created on.
-    return GenerateClient(address, proxy)
+    # A part that is scaled in Compose or Kubernetes has several addresses under one name.
+    return GenerateClient(address, proxy, spread=True)
 
 
 def _caller_gone() -> ContractError:
@@ -194,7 +247,9 @@ def unreachable(place: PartAddress, error: ContractError) -> ContractError:
 def translated(place: PartAddress, error: ContractError) -> ContractError:
     """The cascade's own error for one that a call to a service ended with."""
     if error.reason is Reason.DIGEST_MISMATCH:
-        text = f"the {place} has changed since this cascade started: restart the cascade"
+        # Its Describe has the digest of the start: another replica behind the address answered, or the service breaks
+        # the contract.
+        text = f"the {place} answered under another digest than it describes: {error.message}"
         return ContractError(Reason.UPSTREAM_UNAVAILABLE, text)
     if error.reason in _UNAVAILABLE:
         return ContractError(Reason.UPSTREAM_UNAVAILABLE, f"the {place} is not available: {error.message}")

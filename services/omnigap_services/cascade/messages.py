@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from omnigap.answer import Answer
+from omnigap.card import weights_identity
 from omnigap.convert import architecture_from_proto, condition_from_proto, modality_to_proto, support_from_proto
 from omnigap.media import AudioClip, encode_pcm16, encode_png
 from omnigap.media.audio import PCM
@@ -69,7 +70,7 @@ def card_of(description: pb.DescribeResponse) -> Card:
     Raises:
         ValueError: for a condition or a support level that is not set.
     """
-    limits = description.limits
+    limits, identity = description.limits, weights_identity(description)
     defaults = Card(name=description.name, conditions={})
     return replace(
         defaults,
@@ -78,7 +79,8 @@ def card_of(description: pb.DescribeResponse) -> Card:
             for found in description.conditions
         },
         architecture=architecture_from_proto(description.architecture),
-        weights_revision=description.weights_revision,
+        weights_revision=identity,
+        weights_source=description.weights_revision.removeprefix(identity).strip(" ()"),
         voices=tuple(Voice(voice.name, voice.language) for voice in description.voices),
         languages=tuple(description.languages),
         max_concurrent=max(1, description.max_concurrent),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from omnigap.card import weights_identity
 from omnigap.digest import digest_of
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Modality
@@ -81,7 +82,7 @@ class RemoteRecogniser:
         self._stage = client.place.option
         self.part = client.part(self._stage)
         self.description = f"{self._stage.upper()} by {client.card.name}"
-        self.weights_revision: str = client.card.weights_revision
+        self.weights_revision: str = weights_identity(client.card)
         self.max_audio_seconds: float = client.card.limits.max_audio_seconds
         self.max_image_pixels: int = client.card.limits.max_image_pixels
 
@@ -100,7 +101,7 @@ class InProcessAsr:
     """The ASR engine in this process. Clips that arrive while it is busy are transcribed together in the next batch."""
 
     def __init__(self, options: AsrOptions) -> None:
-        self._engine = AsrEngine(options)
+        self._engine = AsrEngine(options, "asr_device")
         self._batcher: Batcher[AudioClip, Transcript] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
         checkpoint = self._engine.checkpoint
         self.description = f"ASR by faster-whisper ({checkpoint.name})"

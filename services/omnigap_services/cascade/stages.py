@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from omnigap.errors import ContractError
@@ -69,6 +69,7 @@ def load_stages(
     options: StageOptions,
     needed: Collection[Stage],
     loop: LoopThread,
+    on_change: Callable[[str], None],
     *,
     plain_speech: bool = False,
     ocr_prompt: str = "",
@@ -76,6 +77,7 @@ def load_stages(
     """Loads the stages that are needed.
 
     Args:
+        on_change: as that of `PartClient`.
         plain_speech: remove Markdown before TTS.
         ocr_prompt: sent to an OCR service after the image.
 
@@ -83,7 +85,7 @@ def load_stages(
         ContractError: if a service is not there, or does not support the condition that its stage needs.
     """
     # Services before engines: a wrong address fails at once, a checkpoint may load for minutes.
-    clients = {stage: _client(stage, options, loop) for stage in needed if _address(stage, options)}
+    clients = {stage: _client(stage, options, loop, on_change) for stage in needed if _address(stage, options)}
     # Only a warning: the cascade works without the stage.
     for stage in Stage:
         if stage not in needed and _address(stage, options) not in ("", DISABLED):
@@ -106,8 +108,8 @@ def _address(stage: Stage, options: StageOptions) -> str:
     return {Stage.ASR: options.asr, Stage.OCR: options.ocr, Stage.TTS: options.tts}[stage]
 
 
-def _client(stage: Stage, options: StageOptions, loop: LoopThread) -> PartClient:
-    client = PartClient(stage.value, _address(stage, options), options, loop)
+def _client(stage: Stage, options: StageOptions, loop: LoopThread, on_change: Callable[[str], None]) -> PartClient:
+    client = PartClient(stage.value, _address(stage, options), options, loop, on_change)
     declared = card_of(client.card).conditions.get(_REQUIRED[stage])
     if declared is None or declared.support is Support.UNSUPPORTED:
         why = f"{client.card.name} is there, but does not support {_REQUIRED[stage]}"

@@ -41,6 +41,7 @@ class QwenOmniAdapter(Adapter):
             conditions={c: NATIVE if has_speech or c.output is Modality.TEXT else _NO_SPEECH for c in CONDITIONS},
             architecture=loaded.family.architecture,
             weights_revision=loaded.weights.revision,
+            weights_source=loaded.weights.source,
             settings={
                 **settings(loaded, self._options),
                 "code.torch_utils": source_hash("omnigap_services.torch_utils"),

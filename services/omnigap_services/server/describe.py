@@ -26,7 +26,8 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
     """
     return {
         **card.settings,
-        "service.name": card.name,
+        # Weights that are identified by their content are often called after their folder or hub name.
+        "service.name": "" if card.weights_source else card.name,
         "service.version": card.version,
         "service.code": code_hash(adapter),
         "service.architecture": card.architecture or "",
@@ -34,7 +35,7 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
         "service.weights_revision": card.weights_revision,
         # The versions are read here, so that a card cannot state another one than is installed.
         **{f"library.{name}": metadata.version(name) for name in card.libraries},
-        **{f"part.{part.role}": f"{part.name} {part.digest}" for part in card.parts},
+        **{f"part.{part.role}": part.digest for part in card.parts},
     }
 
 
@@ -67,7 +68,7 @@ def describe(card: Card, adapter: type[Adapter]) -> pb.DescribeResponse:
         name=card.name,
         version=card.version,
         architecture=architecture_to_proto(card.architecture),
-        weights_revision=card.weights_revision,
+        weights_revision=card.weights_revision + (f" ({card.weights_source})" if card.weights_source else ""),
         digest=digest_of(settings),
         conditions=[_capability(card, condition) for condition in CONDITIONS],
         limits=pb.Limits(

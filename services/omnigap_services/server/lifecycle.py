@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 import numpy as np
@@ -59,7 +63,14 @@ class ServerOptions:
 class Server:
     """A Generate server around one adapter, created and used on one event loop."""
 
-    def __init__(self, adapter: Adapter, options: ServerOptions | None = None) -> None:
+    def __init__(
+        self, adapter: Adapter, options: ServerOptions | None = None, outdated: Callable[[], str] | None = None
+    ) -> None:
+        """
+        Args:
+            outdated: why the service should be started again, empty if it should not; called in a thread at each
+                Describe.
+        """
         self.options = options or ServerOptions()
         self.port = 0
         self.metrics_port: int | None = None
@@ -68,10 +79,18 @@ class Server:
         self._worker = Worker(adapter)
         self.metrics = Metrics()
         self._metrics_http: MetricsPort | None = None
-        self._servicer = Servicer()
+        self._servicer = Servicer(outdated)
         self._scheduler: Scheduler | None = None
         self._health = HealthServicer(SERVICE)
         self._grpc = grpc.aio.server(options=SERVER_OPTIONS)
+        self._restart = asyncio.Event()
+        # asyncio keeps only weak references to tasks.
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def restart_reason(self) -> str:
+        """Why the adapter has asked for a restart; empty if it has not."""
+        return self._servicer.restart_reason
 
     @property
     def address(self) -> str:
@@ -108,6 +127,7 @@ class Server:
         Raises:
             Exception: what `load` raised, or the ContractError of the warm-up.
         """
+        self._adapter.on_restart = partial(_call_soon, asyncio.get_running_loop(), self._end)
         card = await self._worker.load()
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
@@ -117,6 +137,9 @@ class Server:
         self.description.answer_seconds = card.answer_seconds or time.monotonic() - started
         # Opened before health says SERVING: a client that waits for health may call at once.
         self._servicer.open(self._scheduler, self.description)
+        if self.restart_reason:
+            self._scheduler.draining = True
+            return
         await self._health.set_serving(True)
         _log.info("%s serves on %s, digest %s", card.name, self.address, self.description.digest)
 
@@ -129,6 +152,21 @@ class Server:
             if not error.message.startswith(NO_AUDIO):
                 raise
             _log.warning("warm-up: %s: every answer like it will fail", error.message)
+
+    async def restart_requested(self) -> str:
+        """Waits until the adapter asks for a restart; returns why. The caller then stops the server."""
+        await self._restart.wait()
+        return self.restart_reason
+
+    def _end(self, why: str) -> None:
+        """Refuses new calls from now on; `stop` waits for the running ones."""
+        if self.restart_reason:
+            return
+        self._servicer.restart_reason = why
+        if self._scheduler:
+            self._scheduler.draining = True
+        self._ending = asyncio.create_task(self._health.set_serving(False))
+        self._restart.set()
 
     async def stop(self) -> bool:
         """Drains, closes the adapter and the ports; False if answers or the adapter's close were cut off."""
@@ -158,6 +196,12 @@ class Server:
             raise PortTakenError(text) from error
         self._metrics_http = metrics
         self.metrics_port = metrics.port
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], text: str) -> None:
+    # After the loop has closed there is nothing left to end.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, text)
 
 
 def default_warm_up(card: Card) -> Request:

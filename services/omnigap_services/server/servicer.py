@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from omnigap.errors import ContractError, quoted
+from omnigap.errors import ContractError, quoted, shown
+from omnigap.limits import MAX_OUTDATED_CHARS
 from omnigap.rpc_errors import to_status
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1 import model_service_pb2_grpc as pb_grpc
@@ -23,9 +24,19 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Servicer(pb_grpc.ModelServiceServicer):
-    """ModelService. It answers NOT_READY until `open` is called."""
+    """ModelService. It answers NOT_READY until `open` is called.
 
-    def __init__(self) -> None:
+    Attributes:
+        restart_reason: why the service is ending to be started again; empty if it is not.
+    """
+
+    def __init__(self, outdated: Callable[[], str] | None = None) -> None:
+        """
+        Args:
+            outdated: as that of `Server`.
+        """
+        self.restart_reason = ""
+        self._outdated = outdated
         self._scheduler: Scheduler | None = None
         self._description = pb.DescribeResponse()
 
@@ -36,6 +47,12 @@ class Servicer(pb_grpc.ModelServiceServicer):
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeResponse:  # noqa: N802
         if self._scheduler is None:
             await _abort(context, _not_ready())
+        why = self.restart_reason
+        if not why and self._outdated is not None:
+            # In a thread: it looks at files, and a file system may hang.
+            why = await asyncio.to_thread(self._outdated)
+        # Unprintable characters of a path are escaped, which lengthens them.
+        self._description.outdated = shown(why, MAX_OUTDATED_CHARS)[:MAX_OUTDATED_CHARS]
         return self._description
 
     async def Generate(self, request: pb.GenerateRequest | None, context: Any) -> AsyncIterator[bytes]:  # noqa: N802

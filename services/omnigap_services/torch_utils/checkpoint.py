@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from omnigap.digest import file_sha256
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.device import DeviceOptions
+from omnigap_services.weights import content_revision, files_below
 
 _log = logging.getLogger(__name__)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 # Files next to the weights that no loader reads: hashing them would give equal weights different revisions.
-_UNREAD_NAMES = ("readme.md", "license", "license.txt", "license.md", "notice", ".gitattributes", ".gitignore")
-_UNREAD_SUFFIXES = (".md", ".png", ".jpg", ".jpeg", ".gif", ".pdf")
+_UNREAD = (
+    *("license", "license.*", "notice", "*.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp", "*.svg", "*.pdf"),
+    *("*.mp4", "__pycache__/*", "*/__pycache__/*"),
+    *("training_args.bin", "trainer_state.json", "optimizer.pt", "optimizer.bin", "scheduler.pt", "rng_state*.pth"),
+)
+
+# With one of the first files present, transformers reads none of the second ones.
+_PREFERRED: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("model.safetensors", "model.safetensors.index.json"): (
+        *("pytorch_model*.bin", "pytorch_model*.bin.index.json", "consolidated*.safetensors", "consolidated*.pth"),
+    ),
+    ("adapter_model.safetensors",): ("adapter_model.bin",),
+}
 
 # The same weights in formats of other frameworks: not downloaded, they only take disk space.
 _OTHER = (
@@ -37,6 +46,7 @@ _OTHER = (
     "*.ot",
     "coreml/*",
     "*.nemo",
+    "original/*",
 )
 
 # Weights that only training reads: the embedding of masked audio, which facebook/wav2vec2-base-960h and similar
@@ -54,12 +64,20 @@ class Weights:
     Attributes:
         folder: the argument of `from_pretrained`.
         name: hub name, or the folder's last part; for reports.
-        revision: `NAME@COMMIT`, or `sha256:` and the hash of the folder's content; part of the digest.
+        revision: `sha256:` and the hash of the files that transformers reads; part of the digest.
+        source: `NAME@COMMIT`, or the folder's name; for reports.
     """
 
     folder: Path
     name: str
     revision: str
+    source: str = ""
+
+    @classmethod
+    def of(cls, folder: Path, name: str, commit: str = "") -> Weights:
+        """The weights in a folder, identified by their content."""
+        source = f"{name}@{commit}" if commit else name
+        return cls(folder, name, content_revision(folder, loader_files(folder)), source)
 
 
 class CheckpointOptions(DeviceOptions):
@@ -102,49 +120,45 @@ def find_weights(service: str, option: str, name: str, revision: str = "") -> We
             f"is the hub name {name!r}: its revision must be a full commit (40 hex digits, see Files on the model's"
             f" page), not {revision!r}{found}",
         )
-    return Weights(_download(service, option, name, revision), name, f"{name}@{revision}")
+    return Weights.of(_download(service, option, name, revision), name, revision)
 
 
 def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
     if not (folder / "config.json").is_file():
         raise _wrong(service, option, f"is {str(folder)!r}, which has no config.json: name a checkpoint's folder")
     if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
-        # A folder of the hub's cache, models--OWNER--NAME/snapshots/COMMIT: its path already identifies the weights.
+        # A folder of the hub's cache: models--OWNER--NAME/snapshots/COMMIT.
         hub_name = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-        return Weights(folder, hub_name, f"{hub_name}@{folder.name}")
+        return Weights.of(folder, hub_name, folder.name)
     if revision:
         raise _wrong(
             service, option, f"is a folder, which is identified by its content: remove the revision {revision!r}"
         )
-    return Weights(folder, folder.resolve().name, f"sha256:{content_hash(folder)}")
+    return Weights.of(folder, folder.resolve().name)
 
 
-def content_hash(folder: Path) -> str:
-    """SHA-256 (hex) over the names and bytes of a checkpoint's files, subfolders included.
+def loader_files(folder: Path) -> list[str]:
+    """Relative paths of the files of a checkpoint that transformers may read, subfolders included.
 
-    Reads everything: about a minute for 60 GB from a fast disk. Files that no loader reads (README, licence, pictures,
-    hidden files) are left out.
+    Documents, pictures, hidden files, weights for other frameworks and what training leaves behind are left out, and
+    weights in PyTorch's older format beside the same ones as safetensors.
     """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_read(path.relative_to(folder))]
-    # Threads: hashlib releases the GIL for large buffers, and large checkpoints come in several shards.
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        hashes = pool.map(file_sha256, files)
-    digest = hashlib.sha256()
-    for path, found in zip(files, hashes, strict=True):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{found}\0".encode())
-    return digest.hexdigest()
+    names = [name for name in files_below(folder) if not _matches(name.lower(), (*_UNREAD, *_OTHER))]
+    present = set(names)
+    return [name for name in names if not _is_duplicate(PurePosixPath(name), present)]
+
+
+def _is_duplicate(name: PurePosixPath, present: Collection[str]) -> bool:
+    """Whether transformers reads the safetensors file next to it instead."""
+    return any(
+        _matches(name.name, patterns) and any(str(name.with_name(preferred)) in present for preferred in preferreds)
+        for preferreds, patterns in _PREFERRED.items()
+    )
 
 
 def file_revision(path: Path) -> str:
     """`sha256:` and the hash of one file, such as a speaker embedding."""
     return f"sha256:{file_sha256(path)}"
-
-
-def _is_read(path: Path) -> bool:
-    if any(part.startswith(".") or part == "__pycache__" for part in path.parts):
-        return False
-    name = path.name.lower()
-    return name not in _UNREAD_NAMES and not name.endswith(_UNREAD_SUFFIXES)
 
 
 def _download(service: str, option: str, name: str, revision: str) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from omnigap_services.gpu import device_of
 from omnigap_services.options import Options, OptionsError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class DeviceOptions(Options):
     """Base of the options of services that own a torch model.
 
     Attributes:
-        device: `auto` is CUDA if there is one, else the CPU; or `cpu`, `cuda`, `cuda:1`.
+        device: `auto` is CUDA if there is one, else the CPU (an error with OMNIGAP_REQUIRE_GPU=1); or `cpu`, `cuda:1`.
         device_map: how accelerate spreads the weights over several GPUs; empty: one device.
         dtype: `auto` is bfloat16 on CUDA and float32 on the CPU.
         attention: `auto` is FlashAttention 2 if it is installed and applicable, else the library's default.
@@ -91,10 +92,7 @@ def place(options: DeviceOptions, service: str, flash_possible: bool = True) -> 
 
     if options.cpu_threads:
         torch.set_num_threads(options.cpu_threads)
-    available = torch.cuda.is_available()
-    device = ("cuda" if available else "cpu") if options.device == "auto" else options.device
-    if device != "cpu" and not available:
-        raise _wrong(service, f"'device' is {device!r}, but torch {torch.__version__} has no CUDA device: set \"cpu\"")
+    device = device_of("device", options.device, torch.cuda.is_available(), torch.cuda.init)
     if device.startswith("cuda:") and int(device.partition(":")[2]) >= torch.cuda.device_count():
         raise _wrong(service, f"'device' is {device!r}, but there are {torch.cuda.device_count()} CUDA devices")
     if options.device_map and device == "cpu":

@@ -28,8 +28,12 @@ async def chosen(
     configured: Endpoints | None = None,
     required: Required | None = None,
     services: tuple[ServiceSpec, ...] = (),
+    remembered: FleetKind | None = None,
+    notes: list[str] | None = None,
 ) -> Fleet:
-    return await choose(kind, configured, services, Path("unused"), print, 1.0, required)
+    note = print if notes is None else notes.append
+    how = {"remembered": remembered, "patience_s": 7.0}
+    return await choose(kind, configured, services, Path("unused"), note, 1.0, required, **how)  # type: ignore[arg-type]
 
 
 async def serve_compose(compose: dict[str, tuple[Role, int]], host_wire: ServeWire, *names: str) -> None:
@@ -45,14 +49,18 @@ async def test_auto_starts_the_default_services_without_endpoints_or_compose(
     assert fleet.description.startswith("embedded fleet: espeak, asr, demo ")
 
 
-async def test_auto_uses_compose_if_one_of_its_models_answers(
-    compose: dict[str, tuple[Role, int]], host_wire: ServeWire
+@pytest.mark.parametrize("present", ["espeak", "asr", "demo"])
+async def test_auto_stays_with_compose_if_any_of_its_services_answers(
+    compose: dict[str, tuple[Role, int]], host_wire: ServeWire, present: str
 ) -> None:
-    await serve_compose(compose, host_wire, "asr")
-    assert (await chosen()).description.startswith("embedded fleet")
-    await serve_compose(compose, host_wire, "demo")
-    fleet = await chosen()
-    assert fleet.description.startswith("static fleet: Compose")
+    await serve_compose(compose, host_wire, present)
+    notes: list[str] = []
+    fleet = await chosen(notes=notes)
+    assert fleet.description.startswith("compose fleet: Compose's services answer")
+    assert fleet.kind is FleetKind.COMPOSE
+    (note,) = notes
+    assert all((f"{name} (127.0.0.1" in note) == (name != present) for name in ("espeak", "asr", "demo"))
+    assert "docker compose up -d --wait" in note and "--fleet embedded" in note and "7 s" in note
     async with fleet as endpoints:
         places = {name: (f"127.0.0.1:{port}",) for name, (_, port) in compose.items()}
         assert endpoints == Endpoints({"demo": places["demo"]}, places["asr"], places["espeak"])
@@ -126,7 +134,7 @@ async def test_a_run_on_compose_stores_the_models_of_the_fleet(
     tmp_path: Path, compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     await serve_compose(compose, host_wire, "espeak", "asr", "demo")
-    setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"kind": "static"}})
+    setting = Setting(tmp_path, items=[item("peru")], tables={"fleet": {"kind": "compose"}})
     assert (await setting.drive())["complete"]
     assert outcomes(setting.table(), model="demo") == {"answered": 6}
 
@@ -153,8 +161,8 @@ async def test_composes_ocr_is_used_if_its_profile_is_up(
     with pytest.raises(FleetError, match=r"--ocr.*docker compose --profile ocr up"):
         await chosen(FleetKind.STATIC, required=only)
     await serve_compose(compose, host_wire, "ocr")
-    for kind in (FleetKind.AUTO, FleetKind.STATIC):
+    for kind in (FleetKind.AUTO, FleetKind.COMPOSE):
         fleet = await chosen(kind, required=only)
-        assert fleet.description.startswith("static fleet: Compose's services answer on their loopback ports (ocr ")
+        assert fleet.description.startswith("compose fleet: Compose's services answer on their loopback ports (ocr ")
         async with fleet as endpoints:
             assert endpoints == Endpoints({}, (), (), ocr=(f"127.0.0.1:{compose['ocr'][1]}",))

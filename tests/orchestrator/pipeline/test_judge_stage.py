@@ -14,6 +14,7 @@ from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config import load_config
+from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.judge import RubricError
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.preflight import PreflightError
@@ -240,6 +241,7 @@ async def test_another_judge_judges_again(tmp_path: Path, host: Serve, host_wire
     judge = judge_of("4")
     made, _ = await setting(tmp_path, host, await host_wire(judge))
     await made.execute(stages=STAGES)
+    made.accepts = frozenset({Role.JUDGE})
     judge.digest = "another"
     judge.respond = judge_of("1").respond
     table = await made.execute(stages=STAGES)

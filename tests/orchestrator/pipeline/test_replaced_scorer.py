@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.context import Observer
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.run import report, resume
@@ -47,7 +48,7 @@ async def test_transcripts_of_another_scorer_leave_cells_pending(tmp_path: Path,
     assert (len(model.asked), len(old.asked)) == asked
     # With the new scorer, only that one is asked.
     new = Double(lambda turn: turn.write("Lyon"), settings={"weights": "other"})
-    found = replace(setting, scorer=[await host(new)])
+    found = replace(setting, scorer=[await host(new)], accepts=frozenset({Role.SCORER}))
     assert (await found.drive())["complete"]
     assert len(new.asked) == 3
     assert set(found.table().filter(condition="t2s")["transcript"]) == {"Lyon"}

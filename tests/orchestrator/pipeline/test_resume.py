@@ -12,6 +12,7 @@ import pytest
 import omnigap_orchestrator.pipeline.score as scoring
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
+from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_services.adapter import Turn
 from tests.helpers.running import Setting, item, outcomes, without_times
@@ -72,7 +73,7 @@ async def test_another_scorer_transcribes_again_without_calling_a_model(tmp_path
     model, first, second = Double(paris), Double(paris), Double(lambda turn: say(turn, "Lima"), name="second")
     omni, tts = {"omni": [await host(model)]}, [await host(Double())]
     before = await Setting(tmp_path, omni, [await host(first)], tts).execute()
-    after = await Setting(tmp_path, omni, [await host(second)], tts).execute()
+    after = await Setting(tmp_path, omni, [await host(second)], tts, accepts=frozenset({Role.SCORER})).execute()
     assert (len(model.asked), len(first.asked), len(second.asked)) == (18, 9, 9)
     assert after.filter(output="speech")["score"].to_list() == [0.0] * 9
     text_only = {"output": "text"}

@@ -10,13 +10,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import omnigap
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import COMPOSE_PORTS
-from omnigap_orchestrator.preflight.doctor import diagnose
+from omnigap_orchestrator.journal import FLEET_META
+from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.preflight import Status
+from omnigap_orchestrator.preflight.doctor import check_endpoint, diagnose
 from omnigap_services.adapter import Turn
 from tests.helpers.running import Setting, item, orchestrate
-from tests.helpers.served_doubles import Double, Serve, say
+from tests.helpers.served_doubles import Double, Serve, ServeWire, Wire, plain, say
 
 ITEMS = [item("france"), item("peru")]
 
@@ -55,6 +59,18 @@ async def test_doctor_and_models_report_which_services_answer(tmp_path: Path, ho
     assert answered["conditions"] == dict.fromkeys(("t2t", "s2t", "i2t", "t2s", "s2s", "i2s"), "native")
     assert (unavailable["digest"], unavailable["conditions"]) == ("", {})
     assert model.asked == []
+
+
+async def test_every_address_of_a_name_is_checked(host_wire: ServeWire) -> None:
+    wire = Wire(plain, host="127.0.0.2")
+    await host_wire(wire)
+
+    async def two(host: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.3"]
+
+    found = await check_endpoint("model omni", f"demo:{wire.port}", Status.FAILED, look_up=two)
+    assert [finding.status for finding in found] == [Status.OK, Status.FAILED]
+    assert all(f"demo:{wire.port} ({ip})" in each.message for ip, each in zip(await two("demo"), found, strict=True))
 
 
 def test_failed_checks_end_with_exit_code_1(tmp_path: Path, no_compose: None) -> None:
@@ -146,3 +162,44 @@ async def test_the_preflight_imports_neither_scipy_nor_matplotlib(tmp_path: Path
     code = "import sys, omnigap_orchestrator.preflight.doctor; print(sorted({'scipy', 'matplotlib'} & {*sys.modules}))"
     ended = await orchestrate(folder=tmp_path, python=("-c", code))
     assert ended.out.strip() == "[]", ended.err
+
+
+async def composed(monkeypatch: pytest.MonkeyPatch, root: Path, **services: Wire) -> dict[str, tuple[str, str]]:
+    """Status and message of doctor's findings about Compose, of which these services run."""
+    for name, (role, _) in list(COMPOSE_PORTS.items()):
+        monkeypatch.setitem(COMPOSE_PORTS, name, (role, services[name].port if name in services else 1))
+    found = await diagnose(Config.model_validate({"items": {"builtin": True, "limit": 7}}), root)
+    return {f.check: (f.status.value, f.message) for f in found if f.check.startswith("compose")}
+
+
+async def test_missing_and_outdated_services_of_compose_are_named(
+    tmp_path: Path, host_wire: ServeWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    espeak = Wire(plain, settings={"service.contract": omnigap.__version__})
+    demo = Wire(plain, settings={"service.contract": "0.0.9"})
+    for wire in (espeak, demo):
+        await host_wire(wire)
+    found = await composed(monkeypatch, tmp_path, espeak=espeak, demo=demo)
+    assert found["compose espeak"][0] == "ok"
+    status, text = found["compose asr"]
+    assert status == "warning" and "docker compose up -d --wait" in text and "logs asr" in text
+    status, text = found["compose demo"]
+    assert status == "warning" and "0.0.9" in text and "--build" in text
+    assert found["compose ocr"][0] == "ok" and "--profile ocr" in found["compose ocr"][1]
+
+
+async def test_a_missing_service_of_a_run_on_compose_is_a_failure(
+    tmp_path: Path, host_wire: ServeWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.make()
+    journal = folder.open_journal()
+    journal.set_meta(FLEET_META, "compose")
+    journal.close()
+    found = await composed(monkeypatch, tmp_path)
+    assert {name: status for name, (status, _) in found.items()} == {
+        "compose espeak": "failed",
+        "compose asr": "failed",
+        "compose demo": "failed",
+        "compose ocr": "ok",
+    }

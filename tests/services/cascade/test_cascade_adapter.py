@@ -180,6 +180,17 @@ async def test_the_digest_depends_on_direct_and_on_every_part(host: Serve) -> No
     assert len(digests) == 6
 
 
+async def test_the_digest_does_not_depend_on_where_the_weights_of_a_part_come_from(host: Serve) -> None:
+    cards = []
+    for name in ("my-folder", "owner/name@commit"):
+        weights = {"name": name, "weights_revision": "sha256:1", "weights_source": name}
+        parts = Parts(asr=Double(conditions=able("s2t"), **weights), tts=Double(conditions=able("t2s"), **weights))
+        cards.append(await (await compose(host, an_llm(*SIX, **weights), parts, direct=[])).card())
+    assert cards[0].digest == cards[1].digest
+    assert cards[0].settings["asr.weights_revision"] == "sha256:1"
+    assert cards[1].weights_revision == "sha256:1 (owner/name@commit)"
+
+
 async def test_text_and_reasoning_are_streamed(host: Serve) -> None:
     resume = threading.Event()
 

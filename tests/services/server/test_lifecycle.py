@@ -238,6 +238,26 @@ def test_the_digest_covers_what_changes_answers_but_not_limits(change: dict[str,
     assert (describe(changed, Double).digest == describe(BASE, Double).digest) is same
 
 
+def test_weights_known_by_their_content_have_one_digest_under_every_name() -> None:
+    cards = [
+        Card(name=name, conditions=CARD.conditions, weights_revision="sha256:abc", weights_source=name)
+        for name in ("my-folder", "owner/name@commit")
+    ]
+    described = [describe(card, Double) for card in cards]
+    assert described[0].digest == described[1].digest
+    assert [card.weights_revision for card in described] == [
+        "sha256:abc (my-folder)",
+        "sha256:abc (owner/name@commit)",
+    ]
+    other = Card(name="a", conditions=CARD.conditions, weights_revision="sha256:abd", weights_source="a")
+    assert describe(other, Double).digest != described[0].digest
+
+
+def test_the_name_of_a_part_is_not_part_of_the_digest() -> None:
+    cards = [Card("double", CARD.conditions, parts=(Part("llm", name, "0" * 64),)) for name in ("a", "b")]
+    assert len({describe(card, Double).digest for card in cards}) == 1
+
+
 def test_the_digest_covers_the_source_of_the_adapter() -> None:
     assert describe(BASE, Double).digest != describe(BASE, EchoAdapter).digest
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import content_hash, file_revision, find_weights
+from omnigap_services.torch_utils.checkpoint import file_revision, find_weights
+from tests.helpers.hub_cache import in_hub_cache
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -46,7 +47,7 @@ def test_the_error_for_an_unknown_name_has_the_download_command(monkeypatch: pyt
 def test_a_folders_revision_is_the_hash_of_its_content(folder: Path, tmp_path: Path) -> None:
     found = find_weights("hf-chat", "model", str(folder))
     assert (found.folder, found.name) == (folder, "model")
-    assert found.revision == f"sha256:{content_hash(folder)}"
+    assert found.revision.startswith("sha256:") and found.source == "model"
     moved = tmp_path / "moved"
     folder.rename(moved)
     assert find_weights("hf-chat", "model", str(moved)).revision == found.revision
@@ -54,23 +55,39 @@ def test_a_folders_revision_is_the_hash_of_its_content(folder: Path, tmp_path: P
     assert find_weights("hf-chat", "model", str(moved)).revision != found.revision
 
 
-def test_files_that_no_loader_reads_do_not_change_the_hash(folder: Path) -> None:
-    before = content_hash(folder)
-    for name in ("README.md", ".gitattributes", "LICENSE", "picture.png"):
-        (folder / name).write_text("words")
-    (folder / ".cache").mkdir()
-    (folder / ".cache" / "lock").write_text("")
-    assert content_hash(folder) == before
-    (folder / "chat_template.jinja").write_text("{{ messages }}")
-    assert content_hash(folder) != before
+UNREAD = (
+    *("README.md", ".gitattributes", "LICENSE", "LICENSE.txt", "picture.png", "codec/notes.md", ".cache/lock"),
+    *("onnx/model.onnx", "tf_model.h5", "flax_model.msgpack", "model.gguf", "original/consolidated.00.pth"),
+    *("codec/pytorch_model.bin", "codec/pytorch_model-00001-of-00002.bin", "training_args.bin", "__pycache__/x.pyc"),
+)
+READ = ("chat_template.jinja", "tokenizer.model", "vocab.txt", "spk_dict.pt", "pytorch_model.bin", "codec/config.json")
 
 
-def test_the_revision_of_a_snapshot_in_the_hubs_cache_is_its_commit(tmp_path: Path) -> None:
-    snapshot = tmp_path / "models--owner--name" / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
-    found = find_weights("hf-chat", "model", str(snapshot))
-    assert (found.name, found.revision) == ("owner/name", f"owner/name@{COMMIT}")
+@pytest.mark.parametrize("name", UNREAD + READ)
+def test_the_revision_covers_the_files_that_the_loader_reads(folder: Path, name: str) -> None:
+    before = find_weights("hf-chat", "model", str(folder)).revision
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("words")
+    assert (find_weights("hf-chat", "model", str(folder)).revision == before) is (name in UNREAD)
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return path
+
+
+def test_one_checkpoint_has_one_revision_as_folder_and_as_hub_name(folder: Path, hub_cache: Path) -> None:
+    snapshot = in_hub_cache(folder, hub_cache, "owner/name", COMMIT)
+    (folder / "README.md").write_text("not in the cache")
+    by_folder = find_weights("hf-chat", "model", str(folder))
+    by_name = find_weights("hf-chat", "model", "owner/name", COMMIT)
+    by_snapshot = find_weights("hf-chat", "model", str(snapshot))
+    assert by_folder.revision == by_name.revision == by_snapshot.revision
+    assert by_name.folder == snapshot
+    assert (by_folder.source, by_name.source, by_snapshot.source) == ("model", *[f"owner/name@{COMMIT}"] * 2)
 
 
 def test_missing_folders_and_superfluous_revisions_are_refused(tmp_path: Path, folder: Path) -> None:

@@ -23,7 +23,7 @@ def test_without_a_gpu_the_default_is_the_cpu_in_float32() -> None:
     assert (found.device, found.dtype, found.kind) == ("cpu", "float32", "cpu")
     assert found.torch_dtype is torch.float32
     assert placed(dtype="bfloat16").torch_dtype is torch.bfloat16
-    with pytest.raises(OptionsError, match=r"'device' is 'cuda:1'.*no CUDA device"):
+    with pytest.raises(OptionsError, match=r"'device' is 'cuda:1'.*no usable GPU"):
         placed(device="cuda:1")
     with pytest.raises(OptionsError, match="'device_map'"):
         placed(device_map="auto")

@@ -18,7 +18,10 @@ from omnigap_orchestrator.cli.options import (
     DEFAULT_RUN,
     INCOMPLETE,
     INTERRUPTED,
+    accept_options,
+    accepted_roles,
     config_option,
+    fleet_option,
     friendly,
     items_options,
     run_dir_option,
@@ -34,7 +37,8 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 @config_option
 @run_dir_option
 @items_options
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="How TTS and scorer are started.")
+@fleet_option("TTS service and scorer")
+@accept_options("scorer", "voice")
 @click.option(
     "--template", help="Sentence for the answers, such as 'The answer is {answer}.' Default: the bare answer."
 )
@@ -78,6 +82,7 @@ def calibrate(ctx: click.Context, /, quiet: bool, as_json: bool, **flags: Any) -
                     stored=own.stored,
                     template=flags["template"],
                     per_type=flags["per_type"],
+                    accepts=accepted_roles(flags),
                 )
             )
         except KeyboardInterrupt:

@@ -11,22 +11,22 @@ import polars as pl
 
 from omnigap.media import decode_audio
 from omnigap.media.audio import WAV
+from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.carriers import speech_carrier_key
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet, SpeechVariant
 from omnigap_orchestrator.config import Config, ScorerConfig
-from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, CalibrationKey
+from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA, CalibrationKey, read_clips
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError, ClipKind, Utterance, utterances
-from omnigap_orchestrator.fleet import Endpoints, Required, Role, choose
-from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.fleet import Endpoints, Required, Role
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls, call_for_each, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.pipeline.remembered import InstrumentChange, choose_fleet, enforce_changes
 from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
-from omnigap_orchestrator.pipeline.scope import endpoints_of
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.plan import metric_rules, scorer_key, transcript_key
@@ -211,11 +211,13 @@ async def calibrate(
     stored: StoredPlan | None,
     template: str | None = None,
     per_type: int | None = None,
+    accepts: frozenset[Role] = frozenset(),
 ) -> pl.DataFrame:
     """Measures the ASR scorer on known texts, and updates the output files of the run in the folder.
 
     Args:
         stored: configuration and items of that run; None without a run.
+        accepts: as for `run.run`.
         template: sentence with `{answer}` that answers are spoken in; None: the bare answer.
         per_type: maximum number of items of each answer type; None: all.
 
@@ -224,13 +226,14 @@ async def calibrate(
 
     Raises:
         CalibrationError: no usable items, or another scorer than the one that transcribed the run's answers.
+        InstrumentError: a calibration with another scorer or voice is stored, and `accepts` does not have it.
         PreflightError, FleetError, JournalError, ServiceError: as `run.run`.
     """
     # The output files of a stored run are written again afterwards, and its image carriers are keyed by their fonts, so
     # the fonts must be checked.
     scope = replace(CALIBRATE, finds_carriers=stored is not None)
     config = run_preflight(config, items, scope, folder.root, observer.note)
-    async with open_run(folder, observer) as context:
+    async with open_run(folder, observer, accepts) as context:
         clips = await _measure(config, items, context, template=template, per_type=per_type)
         if stored is not None:
             await in_thread(refresh, context, load_cells(*stored, folder, context.records))
@@ -255,10 +258,8 @@ async def _measure(
     ):
         if count:
             note(f"{count} items {remark}")
-    services = services_of(config) if config.fleet.services else ()
     wanted = Required(models=(), scorer=not config.scorer.endpoints, tts=not config.tts.endpoints)
-    kind, timeout_s = config.fleet.kind, config.fleet.start_timeout_s
-    fleet = await choose(kind, endpoints_of(config), services, folder.services, note, timeout_s, wanted)
+    fleet = await choose_fleet(context, config, wanted)
     async with context.using(fleet) as endpoints:
         clips = await _measured(config, chosen.utterances, context, endpoints)
     with replacing(folder.calibration) as path:
@@ -277,20 +278,19 @@ async def _measured(
         if service is None:
             where = ", ".join(addresses) or "no endpoint is configured"
             context.observer.note(f"the {role} is unavailable ({where}): its clips stay pending")
-    # Rates of one scorer must not correct the transcripts of another: refused before any clip is made.
-    if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
-        raise CalibrationError(
-            f"the ASR scorer ({scorer.digest[:12]}) is not the one that transcribed this run's answers "
-            f"({seen.scorer.digest[:12]}): run `omnigap-orchestrate transcribe --run-dir {context.folder.root}` first, "
-            "so that one scorer transcribes both the answers and the calibration"
-        )
+    _check_instruments(context, config, endpoints, scorer, tts)
     if scorer is not None:
         enforce(check_clip_languages(config, [clip.item for clip in chosen], scorer.card), context.observer.note)
     if tts is not None and seen.tts is not None and tts.digest != seen.tts.digest:
         context.observer.note("the TTS service is not the one that synthesised this run's questions")
-    for role, service, before in ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts)):
-        if service is not None and before is None:
-            await context.save_service(role, role, service, config)
+    first_seen = ((Role.SCORER, scorer, seen.scorer), (Role.TTS, tts, seen.tts))
+    # The scorer's card is replaced too if it was accepted: there are no answers that the old one transcribed.
+    new = [
+        (role, role.value, service)
+        for role, service, before in first_seen
+        if service is not None and (before is None or (role is Role.SCORER and service.digest != before.digest))
+    ]
+    await context.save_services(new, config)
     # A service that is down is taken as the one that was seen last: its clips are found in the journal under that
     # digest.
     asr_digest = scorer.digest if scorer is not None else seen.scorer.digest if seen.scorer is not None else ""
@@ -300,3 +300,37 @@ async def _measured(
     variants = CarrierSet(config).speech_variants
     measurement = Measurement(context, config.scorer, variants, key, config.run.request_timeout_s)
     return await measurement.run(chosen, tts, scorer)
+
+
+def _check_instruments(
+    context: RunContext, config: Config, endpoints: Endpoints, scorer: Service | None, tts: Service | None
+) -> None:
+    """Refuses another scorer or voice before any clip is made, if the folder holds results of the one before.
+
+    Raises:
+        CalibrationError: another scorer transcribed the run's answers; its rates must not correct theirs.
+        InstrumentError: the stored calibration would be replaced.
+    """
+    seen, folder, changes = Cards.last_seen(context.records), context.folder, list[InstrumentChange]()
+    clips = read_clips(folder.calibration) if folder.calibration.is_file() else pl.DataFrame(schema=CALIBRATION_SCHEMA)
+    what = f"the {clips.height} clips of the stored calibration"
+    if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
+        if folder.config.is_file():
+            raise CalibrationError(
+                f"the ASR scorer ({scorer.digest[:12]}) is not the one that transcribed this run's answers "
+                f"({seen.scorer.digest[:12]}): run `omnigap-orchestrate transcribe --accept-scorer --run-dir "
+                f"{folder.root}` first, so that one scorer transcribes both the answers and the calibration"
+            )
+        places = ", ".join(endpoints.scorer)
+        changes.append(
+            InstrumentChange(Role.SCORER, "the ASR scorer", seen.scorer, scorer.card, places, what, "made again")
+        )
+    if tts is not None and not clips.is_empty() and clips["tts_digest"][0] not in ("", tts.digest):
+        before = pb.DescribeResponse(name="a TTS service", digest=clips["tts_digest"][0])
+        if seen.tts is not None and seen.tts.digest == before.digest:
+            before = seen.tts
+        places = ", ".join(endpoints.tts)
+        changes.append(
+            InstrumentChange(Role.TTS, "the voice (TTS service)", before, tts.card, places, what, "made again")
+        )
+    enforce_changes(context, changes)

@@ -11,6 +11,7 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
+from omnigap_orchestrator.pipeline.remembered import check_second_scorer
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
@@ -32,6 +33,7 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
     Raises:
         JournalError: the disk is full.
         ServiceError: the replicas of the second scorer differ.
+        InstrumentError: it is not the one whose transcripts are stored, and the command does not accept it.
     """
     config, note = cells.config, context.observer.note
     if not second.endpoints:
@@ -40,7 +42,8 @@ async def transcribe_again(context: RunContext, cells: PlannedCells, scope: RunS
     if service is None:
         note(f"the second scorer is unavailable ({', '.join(second.endpoints)}): run `transcribe` again later")
         return
-    await context.save_service(Role.SCORER, SECOND_SCORER, service, config)
+    check_second_scorer(context, cells, service.card, ", ".join(second.endpoints))
+    await context.save_services([(Role.SCORER, SECOND_SCORER, service)], config)
     cells.set_second_scorer(service.card)
     if cells.scorers_are_the_same:
         note("the second scorer is the same service as the first: the comparison will show no difference")

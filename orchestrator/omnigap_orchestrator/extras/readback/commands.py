@@ -15,7 +15,7 @@ from rich.text import Text
 from omnigap.terminal import one_line
 from omnigap.vocabulary import Modality
 from omnigap_orchestrator.cli.inputs import stored_run_option
-from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, friendly, split
+from omnigap_orchestrator.cli.options import DEFAULT_RUN, INCOMPLETE, INTERRUPTED, fleet_option, friendly, split
 from omnigap_orchestrator.cli.tables import print_table
 from omnigap_orchestrator.cli.terminal import Terminal, print_json
 from omnigap_orchestrator.extras.readback.check import (
@@ -32,7 +32,7 @@ CONTENT_LOST = 1
 
 @click.command()
 @stored_run_option
-@click.option("--fleet", type=click.Choice(["auto", "embedded", "static"]), help="Where the readers run.")
+@fleet_option("the readers")
 @click.option("--ocr", metavar="HOST:PORT", help="Service that reads images. Default: [ocr] endpoints.")
 @click.option(
     "--asr", metavar="HOST:PORT", help="Service that transcribes recordings. Default: the ASR scorer of the run."

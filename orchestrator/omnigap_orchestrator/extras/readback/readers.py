@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from omnigap.card import weights_identity
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.carriers import spoken_text
@@ -103,7 +104,7 @@ class Reader:
         if options.instruction:
             asked += f"\n{options.instruction}"
         languages = frozenset(primary_language(tag) for tag in card.languages)
-        kind = f"{card.name} {card.weights_revision or card.digest}"
+        kind = f"{card.name} {weights_identity(card) or card.digest}"
         return cls(modality, card.name, card.digest, languages, kind, asked, options.language)
 
 
@@ -135,7 +136,8 @@ class ReaderCalls:
         reader, transcripts = self._reader, self._context.records.transcripts
         # Saved before the first request: `stored_readers` finds readbacks of an interrupted call by it. The role is
         # OCR for both modalities, to keep readers apart from the ASR scorer of the run.
-        await self._context.save_service(Role.OCR, f"{reader.modality.value}/{reader.digest}", self._calls.service)
+        card_name = f"{reader.modality.value}/{reader.digest}"
+        await self._context.save_services([(Role.OCR, card_name, self._calls.service)])
         supported = [
             r
             for r in renderings

@@ -19,12 +19,13 @@ from omnigap_orchestrator.extras.readback.readers import (
     stored_readers,
 )
 from omnigap_orchestrator.extras.readback.table import verification_table
-from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, StaticFleet, choose
+from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, StaticFleet
 from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan, replacing
 from omnigap_orchestrator.pipeline.prepare import load_cells
+from omnigap_orchestrator.pipeline.remembered import choose_fleet
 from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightScope, run_preflight
 from omnigap_orchestrator.run import refresh
@@ -136,14 +137,13 @@ class _Call:
         # If the configuration lists no service of this role, use Compose or the default service, even if it lists
         # services of other roles.
         services = services_of(config) if lists_role(config, role) else ()
-        return await choose(
-            self.options.fleet or config.fleet.kind,
-            None,
-            services,
-            self.context.folder.services,
-            self.context.observer.note,
-            config.fleet.start_timeout_s,
+        return await choose_fleet(
+            self.context,
+            config,
             Required(models=(), scorer=role is Role.SCORER, tts=False, ocr=role is Role.OCR),
+            kind=self.options.fleet,
+            services=services,
+            remember=False,
         )
 
 

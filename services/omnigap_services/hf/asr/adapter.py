@@ -127,6 +127,7 @@ class HfAsrAdapter(Adapter):
             name=options.name or loaded.weights.name,
             conditions={Condition(Modality.SPEECH, Modality.TEXT): NATIVE},
             weights_revision=loaded.weights.revision,
+            weights_source=loaded.weights.source,
             settings={
                 **loaded.recogniser.settings,
                 **loaded.placement.settings(),

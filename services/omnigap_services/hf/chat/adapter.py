@@ -115,6 +115,7 @@ class ChatAdapter(Adapter):
             conditions=self._conditions(chat),
             architecture=options.architecture,
             weights_revision=chat.weights.revision,
+            weights_source=chat.weights.source,
             settings={
                 **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
                 **chat.placement.settings(),

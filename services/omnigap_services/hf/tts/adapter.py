@@ -125,6 +125,7 @@ class TtsAdapter(Adapter):
             name=options.name or loaded.weights.name,
             conditions={Condition(Modality.TEXT, Modality.SPEECH): NATIVE},
             weights_revision=loaded.weights.revision,
+            weights_source=loaded.weights.source,
             settings={
                 **voice.settings,
                 **loaded.placement.settings(),

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
 from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, Utterance, VoiceModel, Waveform, mono
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import Weights, content_hash, load_whole
+from omnigap_services.torch_utils.checkpoint import Weights, load_whole
 from omnigap_services.torch_utils.device import Placement
 
 # Dialogue models take the speaker as a mark before the text.
@@ -176,14 +177,14 @@ def _codec_revision(pipe: Any, options: TtsOptions) -> dict[str, str]:
     if codec is None:
         return {}
     name, commit = str(codec.config._name_or_path), getattr(codec.config, "_commit_hash", None)
-    revision = f"{name}@{commit}" if commit else f"sha256:{content_hash(Path(name))}"
+    folder = Path(str(try_to_load_from_cache(name, "config.json", revision=commit))).parent if commit else Path(name)
+    weights = Weights.of(folder, name, commit or "")
     # The processor has loaded it without a check for missing weights, so it is loaded once more for that check.
     load_whole(
         type(codec).from_pretrained,
-        Weights(Path(name), name, revision),
+        weights,
         SERVICE,
         "model",
         options.allow_missing_weights,
-        **({"revision": commit} if commit else {}),
     )
-    return {"codec": revision}
+    return {"codec": weights.revision}

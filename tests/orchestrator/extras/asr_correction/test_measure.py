@@ -12,7 +12,9 @@ import pytest
 from omnigap_orchestrator.extras.asr_correction.clips import CALIBRATION_SCHEMA
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.extras.asr_correction.measure import calibrate
+from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.folder import RunFolder
+from omnigap_orchestrator.pipeline.remembered import InstrumentError
 from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import report
@@ -117,8 +119,9 @@ async def test_a_calibration_of_another_scorer_is_refused(tmp_path: Path, host: 
     await setting.drive()
     await measured(setting)
     setting.scorer = [await host(Double(speech.transcribe, name="other ASR"))]
-    with pytest.raises(CalibrationError, match=r"not the one that transcribed this run's answers.*transcribe"):
+    with pytest.raises(CalibrationError, match=r"not the one that transcribed this run's answers.*--accept-scorer"):
         await measured(setting)
+    setting.accepts = frozenset({Role.SCORER})
     summary = await setting.drive(stages=["transcribe", "score"])
     (row,) = summary["calibrated"]
     assert row["corrected"] is None
@@ -126,6 +129,31 @@ async def test_a_calibration_of_another_scorer_is_refused(tmp_path: Path, host: 
     assert summary["calibration"] == []
     await measured(setting)
     assert report(setting.folder, Silent()).to_json()["calibrated"][0]["corrected"] is not None
+
+
+async def test_a_calibration_is_not_replaced_by_one_in_another_voice(tmp_path: Path, host: Serve) -> None:
+    speech = FakeSpeech()
+    setting = await a_setting(speech, host, tmp_path)
+    first, _ = await measured(setting)
+    stored = setting.folder.calibration.read_bytes()
+    setting.tts = [await host(Double(speech.synthesise, name="other voice"))]
+    with pytest.raises(InstrumentError, match=r"other voice.*clips of the stored calibration.*\n.*--accept-voice"):
+        await measured(setting)
+    assert setting.folder.calibration.read_bytes() == stored
+    again, _ = await measured(setting, accepts=frozenset({Role.TTS}))
+    assert set(again["tts_digest"]).isdisjoint(first["tts_digest"])
+
+
+async def test_without_answers_another_scorer_may_be_accepted(tmp_path: Path, host: Serve) -> None:
+    speech = FakeSpeech()
+    setting = await a_setting(speech, host, tmp_path)
+    first, _ = await measured(setting)
+    setting.scorer = [await host(Double(speech.transcribe, name="other ASR"))]
+    with pytest.raises(InstrumentError, match="--accept-scorer"):
+        await measured(setting)
+    again, _ = await measured(setting, accepts=frozenset({Role.SCORER}))
+    assert set(again["asr_digest"]).isdisjoint(first["asr_digest"])
+    assert (await measured(setting))[0].equals(again)
 
 
 def rewrite(folder: RunFolder, clips: pl.DataFrame) -> None:

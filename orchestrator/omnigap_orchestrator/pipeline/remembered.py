@@ -1,0 +1,320 @@
+"""What a run's folder remembers of its services: its fleet, and its instruments.
+
+The instruments are the ASR scorer, the voice that reads the questions aloud (the TTS service) and the judge. Their
+results are found by their digest, so that another one replaces all of them in the tables, however it came about: a new
+image, another option, an update of omnigap. That is refused before anything is stored, unless a flag asks for it. A
+changed model is never refused: what a run measures may change, what it measures with may not do so unnoticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from omnigap.client import GenerateClient
+from omnigap.errors import ContractError, OmnigapError
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Modality
+from omnigap_orchestrator.config import Config
+from omnigap_orchestrator.config.services import FleetKind
+from omnigap_orchestrator.fleet import Endpoints, Fleet, Required, Role, ServiceSpec, choose
+from omnigap_orchestrator.fleet.choose import services_of
+from omnigap_orchestrator.journal import FLEET_META
+from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
+from omnigap_orchestrator.pipeline.context import RunContext
+from omnigap_orchestrator.pipeline.folder import load_plan, load_rubrics
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
+from omnigap_orchestrator.pipeline.judge import stored_verdict
+from omnigap_orchestrator.pipeline.make_carriers import find_carriers
+from omnigap_orchestrator.pipeline.pipeline import RunServices
+from omnigap_orchestrator.pipeline.results import ResultsTable
+from omnigap_orchestrator.pipeline.scope import RunScope, Stage, endpoints_of, model_specs
+from omnigap_orchestrator.pipeline.score import texts_of
+from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
+from omnigap_orchestrator.plan import Plan, make_plan
+
+ACCEPT_FLAGS = {Role.SCORER: "--accept-scorer", Role.TTS: "--accept-voice", Role.JUDGE: "--accept-judge"}
+"""Role of an instrument -> the flag that accepts another one."""
+
+_DIGEST_CHARS = 12
+_PROBE_S = 1.0
+
+
+async def choose_fleet(
+    context: RunContext,
+    config: Config,
+    required: Required,
+    *,
+    kind: FleetKind | None = None,
+    configured: Endpoints | None = None,
+    services: Sequence[ServiceSpec] | None = None,
+    remember: bool = True,
+) -> Fleet:
+    """The fleet of a command; `auto` keeps the one that the folder used so far.
+
+    Args:
+        kind: of the command line; None: that of the configuration.
+        configured: endpoints of this command; None: those of the configuration, unless `services` is given.
+        services: what an embedded fleet may start; None: what the configuration lists.
+        remember: the folder keeps this fleet from now on. False for commands that add nothing to the run's results.
+
+    Raises:
+        FleetError: there is no such fleet.
+    """
+    if services is None:
+        configured = configured or endpoints_of(config)
+        services = services_of(config) if config.fleet.services else ()
+    before = context.journal.meta(FLEET_META)
+    fleet = await choose(
+        kind or config.fleet.kind,
+        configured,
+        services,
+        context.folder.services,
+        context.observer.note,
+        config.fleet.start_timeout_s,
+        required,
+        remembered=FleetKind(before) if before in (FleetKind.COMPOSE, FleetKind.EMBEDDED) else None,
+        patience_s=config.run.patience_s,
+    )
+    if remember:
+        context.fleet_kind = fleet.kind
+    return fleet
+
+
+class InstrumentError(OmnigapError):
+    """An instrument is not the one whose results the folder holds; the message names both, and the flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentChange:
+    """Another instrument than the one whose stored results the plan uses.
+
+    Attributes:
+        role: decides the flag that accepts it.
+        what: its name in messages.
+        address: where the new one answers.
+        stored: what of the old one would no longer be used, such as `84 stored transcripts`.
+        again: what would be done again; empty if the new one's results are stored as well.
+    """
+
+    role: Role
+    what: str
+    before: pb.DescribeResponse
+    now: pb.DescribeResponse
+    address: str
+    stored: str
+    again: str
+
+    def __str__(self) -> str:
+        again = f", and {self.again}" if self.again else "; its own are stored already"
+        return (
+            f"{self.what} is now {_named(self.now)} at {self.address}, and was {_named(self.before)}: "
+            f"{self.stored} of the old one would no longer be used{again}"
+        )
+
+
+def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) -> None:
+    """Notes the accepted changes.
+
+    Raises:
+        InstrumentError: others are there.
+    """
+    refused = [change for change in changes if change.role not in context.accepts]
+    if refused:
+        flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
+        lines = "\n".join(map(str, refused))
+        raise InstrumentError(
+            f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
+            "keeps both, and starting the old one again keeps the results as they are"
+        )
+    for change in changes:
+        context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change}")
+
+
+async def check_instruments(
+    context: RunContext, config: Config, plan: Plan, scope: RunScope, services: RunServices, endpoints: Endpoints
+) -> None:
+    """Compares the connected instruments with those whose results this folder holds. Writes nothing.
+
+    Raises:
+        InstrumentError: stored results would be replaced, and no flag accepts it.
+    """
+    seen = Cards.last_seen(context.records)
+    compared = [
+        _Compared(role, role.value, before, service.card, ", ".join(places))
+        for role, before, service, places in (
+            (Role.TTS, seen.tts, services.tts, endpoints.tts),
+            (Role.SCORER, seen.scorer, services.scorer, endpoints.scorer),
+            (Role.JUDGE, seen.judge, services.judge, endpoints.judge),
+        )
+        if before is not None and service is not None
+    ]
+    second = config.second_scorer
+    if second is not None and seen.second_scorer is not None and Stage.TRANSCRIBE in scope.stages:
+        # It is connected when the run is complete. Asked now, so that a refusal comes before anything is stored.
+        for address in second.endpoints:
+            if (card := await _card_at(address, config.network.proxy)) is not None:
+                compared.append(_Compared(Role.SCORER, SECOND_SCORER, seen.second_scorer, card, address))
+                break
+    enforce_changes(context, _changes(context, config, plan, compared))
+
+
+def check_second_scorer(context: RunContext, cells: PlannedCells, card: pb.DescribeResponse, address: str) -> None:
+    """As `check_instruments`, for a second scorer that did not answer when the command began.
+
+    Raises:
+        InstrumentError: its stored transcripts would be replaced, and no flag accepts it.
+    """
+    before = Cards.last_seen(context.records).second_scorer
+    # If it is accepted, `check_instruments` may have noted it already.
+    if before is not None and Role.SCORER not in context.accepts:
+        compared = _Compared(Role.SCORER, SECOND_SCORER, before, card, address)
+        enforce_changes(context, _changes(context, cells.config, cells.plan, [compared]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An instrument that answers, and the one that was seen last; `name` is that of its card in the journal."""
+
+    role: Role
+    name: str
+    before: pb.DescribeResponse
+    now: pb.DescribeResponse
+    address: str
+
+
+def _changes(context: RunContext, config: Config, plan: Plan, compared: Sequence[_Compared]) -> list[InstrumentChange]:
+    """The changes that replace stored results."""
+    differing = [each for each in compared if each.before.digest != each.now.digest]
+    if not differing:
+        return []
+    stored = _Stored(context, config, plan)
+    return [change for each in differing if (change := stored.change(each)) is not None]
+
+
+def _named(card: pb.DescribeResponse) -> str:
+    return f"{card.name} with digest {card.digest[:_DIGEST_CHARS]}"
+
+
+async def _card_at(address: str, proxy: str) -> pb.DescribeResponse | None:
+    """The card of a service that answers at once."""
+    async with GenerateClient(address, proxy) as client:
+        if not await client.serving(timeout_s=_PROBE_S):
+            return None
+        try:
+            return await client.describe(timeout_s=_PROBE_S)
+        except ContractError:
+            return None
+
+
+class _Stored:
+    """The cells as the folder's tables have them: with the stored configuration, items, rubrics and cards."""
+
+    def __init__(self, context: RunContext, config: Config, plan: Plan) -> None:
+        """
+        Args:
+            config, plan: of this command. Only cells of this plan are counted: results of others are not used anyway.
+        """
+        self._records = context.records
+        self._store = context.store
+        self._name = context.folder.name
+        self._planned = {*plan, *plan.control_cells()}
+        self._config, self._plan = config, plan
+        # Lost or damaged: the plan of this command is then the best that is known.
+        with contextlib.suppress(OmnigapError):
+            stored, items = load_plan(context.folder)
+            specs = model_specs(stored, Endpoints({}, (), ()))
+            self._plan = make_plan(items, specs, stored.run.replicates, stored.run.controls)
+            self._config = stored
+        self._rubrics = load_rubrics(context.journal)
+        self._cards = Cards.last_seen(context.records)
+        self._before = self._cells(self._cards)
+
+    def change(self, each: _Compared) -> InstrumentChange | None:
+        """What the new one would replace; None if nothing stored would be."""
+        if each.role is Role.TTS:
+            what, (stored, again) = "the voice (TTS service)", self._voice(each.now)
+        elif each.role is Role.JUDGE:
+            what, (stored, again) = "the judge", self._verdicts(each.now)
+        elif each.name == SECOND_SCORER:
+            what, (stored, again) = "the second ASR scorer", self._transcripts(each.now, second=True)
+        else:
+            what, (stored, again) = "the ASR scorer", self._transcripts(each.now, second=False)
+        return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again) if stored else None
+
+    def _cells(self, cards: Cards) -> PlannedCells:
+        carriers = find_carriers(self._config, self._plan, self._store, self._records, cards.tts_digest)
+        return PlannedCells(self._config, self._plan, carriers, cards, self._rubrics)
+
+    def _current(self) -> Iterator[PlannedCell]:
+        """The cells of both plans, those of a two-pass control in their current pass."""
+        table = ResultsTable(self._name, self._before, self._records)
+        for planned in chain(self._before, self._before.controls()):
+            if planned.cell in self._planned:
+                yield table.current_pass(planned)
+
+    def _transcripts(self, card: pb.DescribeResponse, *, second: bool) -> tuple[str, str]:
+        after = self._cells(replace(self._cards, second_scorer=card) if second else replace(self._cards, scorer=card))
+        used: dict[str, bool] = {}
+        for current in self._current():
+            answer = stored_answer(self._records.answers, current)
+            if answer is None or answer.media_sha is None or not current.is_spoken:
+                continue
+            old, new = (self._transcript(cells, answer.media_sha, current, second) for cells in (self._before, after))
+            if old is not None:
+                used[old] = new is not None
+        again = sum(not kept for kept in used.values())
+        return _count(len(used), "stored transcript"), _count(again, "answer", "transcribed again")
+
+    def _transcript(self, cells: PlannedCells, media_sha: str, cell: PlannedCell, second: bool) -> str | None:
+        """The key of the stored transcript of some audio; None if there is none."""
+        if second:
+            key, card = cells.second_transcript_key(media_sha, cell.item), cells.cards.second_scorer
+        else:
+            key, card = cells.transcript_key(media_sha, cell.item), cells.cards.scorer
+        if key is None or card is None:
+            return None
+        return None if stored_transcript(self._records.transcripts, key, card.digest) is None else key
+
+    def _voice(self, card: pb.DescribeResponse) -> tuple[str, str]:
+        after = self._cells(replace(self._cards, tts=card))
+        recordings: set[str] = set()
+        again = 0
+        both = zip(chain(self._before, self._before.controls()), chain(after, after.controls()), strict=True)
+        for old, new in both:
+            spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
+            if not spoken or old.cell not in self._planned or old.carrier is None:
+                continue
+            recordings.add(old.carrier.sha)
+            asked = stored_answer(self._records.answers, old) is not None
+            again += asked and (new.key is None or new.key not in self._records.answers)
+        return _count(len(recordings), "stored recording"), _count(again, "cell", "asked again")
+
+    def _verdicts(self, card: pb.DescribeResponse) -> tuple[str, str]:
+        after = self._cells(replace(self._cards, judge=card))
+        verdicts = again = 0
+        for current in self._current():
+            answer = stored_answer(self._records.answers, current)
+            if answer is None or not current.is_judged:
+                continue
+            transcript = None
+            if answer.media_sha is not None and current.is_spoken:
+                key = self._before.transcript_key(answer.media_sha, current.item)
+                transcript = stored_transcript(self._records.transcripts, key, self._before.scorer_digest)
+            if current.needs_transcript(answer, transcript):
+                continue
+            texts = texts_of(current, answer, transcript)
+            stored = [t for t in texts if stored_verdict(self._before, current, t, self._records.verdicts) is not None]
+            verdicts += len(stored)
+            again += any(stored_verdict(after, current, t, self._records.verdicts) is None for t in stored)
+        return _count(verdicts, "stored verdict"), _count(again, "answer", "judged again")
+
+
+def _count(number: int, what: str, done: str = "") -> str:
+    """A number with its noun, as in `3 cells would be asked again`; empty for 0."""
+    if not number:
+        return ""
+    noun = what if number == 1 else f"{what}s"
+    return f"{number} {noun} would be {done}" if done else f"{number} {noun}"
