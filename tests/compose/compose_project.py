@@ -127,11 +127,16 @@ def docker(*arguments: str) -> str:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def requests(name: str, index: int = 1) -> int:
-    """Number of Generate calls that a container of a service has answered since it started."""
+def requests(name: str) -> int:
+    """Number of Generate calls that the only container of a service has answered since it started."""
+    (count,) = requests_by_container(name).values()
+    return count
+
+
+def requests_by_container(name: str) -> dict[str, int]:
+    """The same for each container of a service, by id. Compose's own index of a container may have gaps."""
     inner = {"espeak": 9461, "asr": 9462, "demo": 9463}[name]
-    address = compose("port", "--index", str(index), name, str(inner)).strip()
-    return answered_at(address)
+    return {container: answered_at(docker("port", container, f"{inner}/tcp").strip()) for container in ids(name)}
 
 
 def answered_at(address: str) -> int:

@@ -91,7 +91,7 @@ def test_an_image_for_a_gpu_has_its_own_name_and_finds_cublas(name: str) -> None
 
 
 def _copy_in(folder: Path) -> None:
-    """Copies a folder into the volume of weights, as docs/containers.md describes."""
+    """Copies a folder into the volume of weights as it is, as the user of `fetch`."""
     into = ["docker", "compose", *FILES, "run", "--rm", "-T", "--entrypoint", "tar", "fetch", "-xC", "/models"]
     command = f"tar -C {shlex.quote(str(folder.parent))} -hc {folder.name} | {shlex.join(into)}"
     done = call("bash", "-o", "pipefail", "-c", command)

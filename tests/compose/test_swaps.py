@@ -10,7 +10,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.compose.compose_project import ROOT, call, compose, ids, inspect, requests, running_stack, script
+from tests.compose.compose_project import (
+    ROOT,
+    call,
+    compose,
+    ids,
+    inspect,
+    requests,
+    requests_by_container,
+    running_stack,
+    script,
+)
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -76,13 +86,13 @@ def test_a_run_in_a_container_uses_all_replicas_and_leaves_them_as_they_are(tmp_
     _up(OMNIGAP_DEMO_REPLICAS="2", OMNIGAP_DEMO_PORT="", OMNIGAP_DEMO_OPTIONS="min_match = 0.45")
     before = ids("demo")
     assert len(before) == 2
-    asked = [requests("demo", index) for index in (1, 2)]
+    asked = requests_by_container("demo")
     runs = tmp_path / "runs"
     runs.mkdir()
     # In a shell that knows nothing of the replicas and the option.
     compose("run", "--rm", "-T", "orchestrator", "run", "--limit", "12", "--quiet", OMNIGAP_RUNS=str(runs))
     assert ids("demo") == before
-    shares = [requests("demo", index) - count for index, count in zip((1, 2), asked, strict=True)]
+    shares = [count - asked[container] for container, count in requests_by_container("demo").items()]
     assert sum(shares) == 12 * 6
     assert min(shares) > 0, f"one of two replicas was not asked: {shares}"
 
