@@ -14,6 +14,7 @@ from tests.compose.compose_project import (
     ROOT,
     call,
     compose,
+    docker,
     ids,
     inspect,
     requests,
@@ -61,18 +62,62 @@ def test_a_process_that_dies_is_restarted_and_a_killed_container_is_not() -> Non
 def test_an_edited_option_is_used_by_the_next_up_and_run(tmp_path: Path) -> None:
     settings = tmp_path / "settings"
     settings.write_text("")
-    _up("--env-file", str(settings))
+    _up_with(settings)
     folder = tmp_path / "run"
     _run(folder)
     (before,) = ids("demo")
     settings.write_text("OMNIGAP_DEMO_OPTIONS='\n# edited\nmin_match = 0.95\n'\n")
-    _up("--env-file", str(settings))
+    _up_with(settings)
     assert ids("demo") != [before]
     asked = requests("demo")
     digest = _digests(folder)
     _run(folder)
     assert requests("demo") - asked == CELLS
     assert _digests(folder) != digest
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_model_that_misses_its_health_checks_is_waited_for_with_the_same_scorer_and_voice(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    asked, heard = requests("demo"), requests("asr")
+    (container,) = ids("demo")
+    docker("pause", container)
+    try:
+        with subprocess.Popen(_command(folder), cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
+            assert run.stderr
+            # Compose's other services answer, so the run stays with them.
+            notes = [next(line for line in run.stderr if "waiting up to" in line)]
+            docker("unpause", container)
+            notes += list(run.stderr)
+    finally:
+        if inspect(container)["State"]["Paused"]:
+            docker("unpause", container)
+    assert run.returncode == 0, "".join(notes)
+    assert "child processes\n" not in "".join(notes)
+    assert requests("demo") - asked == CELLS
+    assert requests("asr") > heard
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_model_whose_voice_is_replaced_behind_it_comes_back_with_another_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    _run(folder)
+    before, (container,) = _digests(folder), ids("demo")
+    # Without its dependants: Compose alone would leave the model as it is.
+    _up("espeak", options=("--no-deps",), OMNIGAP_ESPEAK_OPTIONS='voice = "en-us+f3"')
+    assert ids("demo") == [container]
+    _await(lambda: inspect(container)["RestartCount"] == 1)
+    _await(lambda: inspect(container)["State"]["Health"]["Status"] == "healthy")
+    assert "the TTS service at espeak:50061" in compose("logs", "--no-color", "demo")
+    _run(folder, "--accept-voice")
+    assert not _digests(folder) & before
+
+
+def test_a_required_gpu_that_is_missing_ends_the_container_with_a_message() -> None:
+    done = call("docker", "compose", "run", "--rm", "-T", "--no-deps", "-e", "OMNIGAP_REQUIRE_GPU=1", "asr")
+    assert done.returncode == 1
+    message = done.stdout + done.stderr
+    assert "OMNIGAP_REQUIRE_GPU" in message and "device" in message and "container toolkit" in message
 
 
 def test_wrong_options_end_the_container_with_a_message() -> None:
@@ -136,8 +181,18 @@ def test_after_a_swapped_scorer_no_model_is_asked(tmp_path: Path) -> None:
     assert _digests(folder) == before
 
 
-def _up(*arguments: str, **variables: str) -> None:
-    compose(*arguments, "up", "--detach", "--no-build", "--wait", timeout_s=600, **variables)
+def _up(*services: str, options: tuple[str, ...] = (), **variables: str) -> None:
+    """Starts what has changed, and waits until it is healthy.
+
+    Args:
+        services: none means all.
+        options: of `up`.
+    """
+    compose("up", "--detach", "--no-build", "--wait", *options, *services, timeout_s=600, **variables)
+
+
+def _up_with(settings: Path) -> None:
+    compose("--env-file", str(settings), "up", "--detach", "--no-build", "--wait", timeout_s=600)
 
 
 def _run(folder: Path, *arguments: str) -> str:
@@ -157,8 +212,15 @@ def _refused(folder: Path) -> str:
 
 
 def _orchestrate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", "--run-dir", str(folder)]
-    return subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    command = _command(folder, *arguments)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+
+
+def _command(folder: Path, *arguments: str) -> list[str]:
+    return [
+        *(script("omnigap-orchestrate"), "run", "--limit", str(ITEMS), "--quiet", "--run-dir", str(folder)),
+        *arguments,
+    ]
 
 
 def _digests(folder: Path) -> set[str]:
