@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
@@ -54,6 +55,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("browser") or item.get_closest_marker("compose")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+class _ByFile(LoadFileScheduling):
+    """One worker for each file, and one for all container tests: two workers would wait for each other's containers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _ENGINE if nodeid.startswith(_ENGINE) else super()._split_scope(nodeid)
+
+
+_ENGINE = "tests/compose/"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure() -> None:
