@@ -33,7 +33,7 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, endpoints_of, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
 from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
-from omnigap_orchestrator.plan import Plan, make_plan
+from omnigap_orchestrator.plan import Cell, Plan, make_plan
 
 ACCEPT_FLAGS = {Role.SCORER: "--accept-scorer", Role.TTS: "--accept-voice", Role.JUDGE: "--accept-judge"}
 """Role of an instrument -> the flag that accepts another one."""
@@ -119,8 +119,11 @@ class InstrumentChange:
         return f"{self.stored} of the old one would no longer be used{again}"
 
 
-def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) -> None:
+def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], kept: str = "") -> None:
     """Notes the accepted changes.
+
+    Args:
+        kept: what the refusal left as it was; empty: the whole folder.
 
     Raises:
         InstrumentError: others are there.
@@ -130,7 +133,7 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) ->
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         raise InstrumentError(
-            f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
+            f"{lines}\n{kept or f'Nothing was changed in {context.folder.root}.'} {flags} changes to the new one, another --run-dir "
             "keeps both, and starting the old one again keeps the results as they are"
         )
     for change in changes:
@@ -175,7 +178,8 @@ def check_second_scorer(context: RunContext, cells: PlannedCells, card: pb.Descr
     # If it is accepted, `check_instruments` may have noted it already.
     if before is not None and Role.SCORER not in context.accepts:
         compared = _Compared(Role.SCORER, SECOND_SCORER, before, card, address)
-        enforce_changes(context, _changes(context, cells.config, cells.plan, [compared]))
+        kept = f"The results of this command are stored in {context.folder.root}, and those of the second scorer kept."
+        enforce_changes(context, _changes(context, cells.config, cells.plan, [compared]), kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,10 @@ async def _card_at(address: str, proxy: str) -> pb.DescribeResponse | None:
 
 
 class _Stored:
-    """The cells as the folder's tables have them: with the stored configuration, items, rubrics and cards."""
+    """The cells as the folder's tables have them, and those that this command adds, with the stored rubrics and cards.
+
+    What this command adds may have results too: those of an earlier plan, which the stored one left out.
+    """
 
     def __init__(self, context: RunContext, config: Config, plan: Plan) -> None:
         """
@@ -225,13 +232,12 @@ class _Stored:
         self._store = context.store
         self._name = context.folder.name
         self._planned = {*plan, *plan.control_cells()}
-        self._config, self._plan = config, plan
+        self._plans = [(config, plan)]
         # Lost or damaged: the plan of this command is then the best that is known.
         with contextlib.suppress(OmnigapError):
             stored, items = load_plan(context.folder)
             specs = model_specs(stored, Endpoints({}, (), ()))
-            self._plan = make_plan(items, specs, stored.run.replicates, stored.run.controls)
-            self._config = stored
+            self._plans.insert(0, (stored, make_plan(items, specs, stored.run.replicates, stored.run.controls)))
         self._rubrics = load_rubrics(context.journal)
         self._cards = Cards.last_seen(context.records)
         self._before = self._cells(self._cards)
@@ -248,25 +254,34 @@ class _Stored:
             what, (stored, again) = "the ASR scorer", self._transcripts(each.now, second=False)
         return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again) if stored else None
 
-    def _cells(self, cards: Cards) -> PlannedCells:
-        carriers = find_carriers(self._config, self._plan, self._store, self._records, cards.tts_digest)
-        return PlannedCells(self._config, self._plan, carriers, cards, self._rubrics)
+    def _cells(self, cards: Cards) -> list[PlannedCells]:
+        """The cells of each plan."""
+        found = []
+        for config, plan in self._plans:
+            carriers = find_carriers(config, plan, self._store, self._records, cards.tts_digest)
+            found.append(PlannedCells(config, plan, carriers, cards, self._rubrics))
+        return found
 
-    def _current(self) -> Iterator[PlannedCell]:
-        """The cells of both plans, those of a two-pass control in their current pass."""
-        table = ResultsTable(self._name, self._before, self._records)
-        for planned in chain(self._before, self._before.controls()):
-            if planned.cell in self._planned:
-                yield table.current_pass(planned)
+    def _current(self, cards: Cards) -> Iterator[tuple[PlannedCell, PlannedCells, PlannedCells]]:
+        """The cells of each plan, those of a two-pass control in their current pass, with all cells before and after.
+
+        Args:
+            cards: with the new instrument.
+        """
+        for before, after in zip(self._before, self._cells(cards), strict=True):
+            table = ResultsTable(self._name, before, self._records)
+            for planned in chain(before, before.controls()):
+                if planned.cell in self._planned:
+                    yield table.current_pass(planned), before, after
 
     def _transcripts(self, card: pb.DescribeResponse, *, second: bool) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, second_scorer=card) if second else replace(self._cards, scorer=card))
+        cards = replace(self._cards, second_scorer=card) if second else replace(self._cards, scorer=card)
         used: dict[str, bool] = {}
-        for current in self._current():
+        for current, before, after in self._current(cards):
             answer = stored_answer(self._records.answers, current)
             if answer is None or answer.media_sha is None or not current.is_spoken:
                 continue
-            old, new = (self._transcript(cells, answer.media_sha, current, second) for cells in (self._before, after))
+            old, new = (self._transcript(cells, answer.media_sha, current, second) for cells in (before, after))
             if old is not None:
                 used[old] = new is not None
         again = sum(not kept for kept in used.values())
@@ -283,37 +298,39 @@ class _Stored:
         return None if stored_transcript(self._records.transcripts, key, card.digest) is None else key
 
     def _voice(self, card: pb.DescribeResponse) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, tts=card))
         recordings: set[str] = set()
-        again = 0
-        both = zip(chain(self._before, self._before.controls()), chain(after, after.controls()), strict=True)
-        for old, new in both:
-            spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
-            if not spoken or old.cell not in self._planned or old.carrier is None:
-                continue
-            recordings.add(old.carrier.sha)
-            asked = stored_answer(self._records.answers, old) is not None
-            again += asked and (new.key is None or new.key not in self._records.answers)
-        return _count(len(recordings), "stored recording"), _count(again, "cell", "asked again")
+        again: set[Cell] = set()
+        for before, after in zip(self._before, self._cells(replace(self._cards, tts=card)), strict=True):
+            both = zip(chain(before, before.controls()), chain(after, after.controls()), strict=True)
+            for old, new in both:
+                spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
+                if not spoken or old.cell not in self._planned or old.carrier is None:
+                    continue
+                recordings.add(old.carrier.sha)
+                asked = stored_answer(self._records.answers, old) is not None
+                if asked and (new.key is None or new.key not in self._records.answers):
+                    again.add(old.cell)
+        return _count(len(recordings), "stored recording"), _count(len(again), "cell", "asked again")
 
     def _verdicts(self, card: pb.DescribeResponse) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, judge=card))
-        verdicts = again = 0
-        for current in self._current():
+        verdicts: set[tuple[Cell, str | None]] = set()
+        again: set[Cell] = set()
+        for current, before, after in self._current(replace(self._cards, judge=card)):
             answer = stored_answer(self._records.answers, current)
             if answer is None or not current.is_judged:
                 continue
             transcript = None
             if answer.media_sha is not None and current.is_spoken:
-                key = self._before.transcript_key(answer.media_sha, current.item)
-                transcript = stored_transcript(self._records.transcripts, key, self._before.scorer_digest)
+                key = before.transcript_key(answer.media_sha, current.item)
+                transcript = stored_transcript(self._records.transcripts, key, before.scorer_digest)
             if current.needs_transcript(answer, transcript):
                 continue
             texts = texts_of(current, answer, transcript)
-            stored = [t for t in texts if stored_verdict(self._before, current, t, self._records.verdicts) is not None]
-            verdicts += len(stored)
-            again += any(stored_verdict(after, current, t, self._records.verdicts) is None for t in stored)
-        return _count(verdicts, "stored verdict"), _count(again, "answer", "judged again")
+            stored = [t for t in texts if stored_verdict(before, current, t, self._records.verdicts) is not None]
+            verdicts.update((current.cell, text) for text in stored)
+            if any(stored_verdict(after, current, text, self._records.verdicts) is None for text in stored):
+                again.add(current.cell)
+        return _count(len(verdicts), "stored verdict"), _count(len(again), "answer", "judged again")
 
 
 def _count(number: int, what: str, done: str = "") -> str:
