@@ -132,9 +132,10 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], ke
     if refused:
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
+        kept = kept or f"Nothing was changed in {context.folder.root}."
         raise InstrumentError(
-            f"{lines}\n{kept or f'Nothing was changed in {context.folder.root}.'} {flags} changes to the new one, another --run-dir "
-            "keeps both, and starting the old one again keeps the results as they are"
+            f"{lines}\n{kept} {flags} changes to the new one, another --run-dir keeps both, and starting the old "
+            "one again keeps the results as they are"
         )
     for change in changes:
         context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")
