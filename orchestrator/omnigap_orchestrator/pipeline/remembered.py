@@ -25,7 +25,7 @@ from omnigap_orchestrator.journal import FLEET_META
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import load_plan, load_rubrics
-from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER, left_instruments
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
@@ -150,21 +150,20 @@ async def check_instruments(
         InstrumentError: stored results would be replaced, and no flag accepts it.
     """
     seen = Cards.last_seen(context.records)
-    compared = [
-        _Compared(role, role.value, before, service.card, ", ".join(places))
-        for role, before, service, places in (
-            (Role.TTS, seen.tts, services.tts, endpoints.tts),
-            (Role.SCORER, seen.scorer, services.scorer, endpoints.scorer),
-            (Role.JUDGE, seen.judge, services.judge, endpoints.judge),
-        )
-        if before is not None and service is not None
-    ]
+    compared = []
+    for role, before, service, places in (
+        (Role.TTS, seen.tts, services.tts, endpoints.tts),
+        (Role.SCORER, seen.scorer, services.scorer, endpoints.scorer),
+        (Role.JUDGE, seen.judge, services.judge, endpoints.judge),
+    ):
+        if before is not None and service is not None:
+            compared += _compared(context, role, role.value, before, service.card, ", ".join(places))
     second = config.second_scorer
     if second is not None and seen.second_scorer is not None and Stage.TRANSCRIBE in scope.stages:
         # It is connected when the run is complete. Asked now, so that a refusal comes before anything is stored.
         for address in second.endpoints:
             if (card := await _card_at(address, config.network.proxy)) is not None:
-                compared.append(_Compared(Role.SCORER, SECOND_SCORER, seen.second_scorer, card, address))
+                compared += _compared(context, Role.SCORER, SECOND_SCORER, seen.second_scorer, card, address)
                 break
     enforce_changes(context, _changes(context, config, plan, compared))
 
@@ -178,29 +177,44 @@ def check_second_scorer(context: RunContext, cells: PlannedCells, card: pb.Descr
     before = Cards.last_seen(context.records).second_scorer
     # If it is accepted, `check_instruments` may have noted it already.
     if before is not None and Role.SCORER not in context.accepts:
-        compared = _Compared(Role.SCORER, SECOND_SCORER, before, card, address)
+        compared = _compared(context, Role.SCORER, SECOND_SCORER, before, card, address)
         kept = f"The results of this command are stored in {context.folder.root}, and those of the second scorer kept."
-        enforce_changes(context, _changes(context, cells.config, cells.plan, [compared]), kept)
+        enforce_changes(context, _changes(context, cells.config, cells.plan, compared), kept)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """An instrument that answers, and the one that was seen last; `name` is that of its card in the journal."""
+    """An instrument that answers, and one from before; `name` is that of its card in the journal.
+
+    Attributes:
+        left: the one from before is not the last one: the plans in between used none of its results.
+    """
 
     role: Role
     name: str
     before: pb.DescribeResponse
     now: pb.DescribeResponse
     address: str
+    left: bool = False
+
+
+def _compared(
+    context: RunContext, role: Role, name: str, before: pb.DescribeResponse, now: pb.DescribeResponse, address: str
+) -> list[_Compared]:
+    """The pairs of an instrument that differ: with the one that was seen last, and with those that were left."""
+    found = [_Compared(role, name, before, now, address)]
+    for digest, title in left_instruments(context.journal, name).items():
+        card = pb.DescribeResponse(name=title, digest=digest)
+        found.append(_Compared(role, name, card, now, address, left=True))
+    return [each for each in found if each.before.digest != each.now.digest]
 
 
 def _changes(context: RunContext, config: Config, plan: Plan, compared: Sequence[_Compared]) -> list[InstrumentChange]:
     """The changes that replace stored results."""
-    differing = [each for each in compared if each.before.digest != each.now.digest]
-    if not differing:
+    if not compared:
         return []
     stored = _Stored(context, config, plan)
-    return [change for each in differing if (change := stored.change(each)) is not None]
+    return [change for each in compared if (change := stored.change(each)) is not None]
 
 
 def _named(card: pb.DescribeResponse) -> str:
@@ -241,19 +255,22 @@ class _Stored:
             self._plans.insert(0, (stored, make_plan(items, specs, stored.run.replicates, stored.run.controls)))
         self._rubrics = load_rubrics(context.journal)
         self._cards = Cards.last_seen(context.records)
-        self._before = self._cells(self._cards)
 
     def change(self, each: _Compared) -> InstrumentChange | None:
         """What the new one would replace; None if nothing stored would be."""
+        before, after = (replace(self._cards, **{each.name: card}) for card in (each.before, each.now))
         if each.role is Role.TTS:
-            what, (stored, again) = "the voice (TTS service)", self._voice(each.now)
+            what, (stored, again) = "the voice (TTS service)", self._voice(before, after)
         elif each.role is Role.JUDGE:
-            what, (stored, again) = "the judge", self._verdicts(each.now)
+            what, (stored, again) = "the judge", self._verdicts(before, after)
         elif each.name == SECOND_SCORER:
-            what, (stored, again) = "the second ASR scorer", self._transcripts(each.now, second=True)
+            what, (stored, again) = "the second ASR scorer", self._transcripts(before, after, second=True)
         else:
-            what, (stored, again) = "the ASR scorer", self._transcripts(each.now, second=False)
-        return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again) if stored else None
+            what, (stored, again) = "the ASR scorer", self._transcripts(before, after, second=False)
+        # The tables do not use what the one that was left has in common with the new one.
+        if not stored or (each.left and not again):
+            return None
+        return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again)
 
     def _cells(self, cards: Cards) -> list[PlannedCells]:
         """The cells of each plan."""
@@ -263,22 +280,21 @@ class _Stored:
             found.append(PlannedCells(config, plan, carriers, cards, self._rubrics))
         return found
 
-    def _current(self, cards: Cards) -> Iterator[tuple[PlannedCell, PlannedCells, PlannedCells]]:
+    def _current(self, old: Cards, new: Cards) -> Iterator[tuple[PlannedCell, PlannedCells, PlannedCells]]:
         """The cells of each plan, those of a two-pass control in their current pass, with all cells before and after.
 
         Args:
-            cards: with the new instrument.
+            old, new: with the old and with the new instrument.
         """
-        for before, after in zip(self._before, self._cells(cards), strict=True):
+        for before, after in zip(self._cells(old), self._cells(new), strict=True):
             table = ResultsTable(self._name, before, self._records)
             for planned in chain(before, before.controls()):
                 if planned.cell in self._planned:
                     yield table.current_pass(planned), before, after
 
-    def _transcripts(self, card: pb.DescribeResponse, *, second: bool) -> tuple[str, str]:
-        cards = replace(self._cards, second_scorer=card) if second else replace(self._cards, scorer=card)
+    def _transcripts(self, cards: Cards, new_cards: Cards, *, second: bool) -> tuple[str, str]:
         used: dict[str, bool] = {}
-        for current, before, after in self._current(cards):
+        for current, before, after in self._current(cards, new_cards):
             answer = stored_answer(self._records.answers, current)
             if answer is None or answer.media_sha is None or not current.is_spoken:
                 continue
@@ -298,10 +314,10 @@ class _Stored:
             return None
         return None if stored_transcript(self._records.transcripts, key, card.digest) is None else key
 
-    def _voice(self, card: pb.DescribeResponse) -> tuple[str, str]:
+    def _voice(self, cards: Cards, new_cards: Cards) -> tuple[str, str]:
         recordings: set[str] = set()
         again: set[Cell] = set()
-        for before, after in zip(self._before, self._cells(replace(self._cards, tts=card)), strict=True):
+        for before, after in zip(self._cells(cards), self._cells(new_cards), strict=True):
             both = zip(chain(before, before.controls()), chain(after, after.controls()), strict=True)
             for old, new in both:
                 spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
@@ -313,10 +329,10 @@ class _Stored:
                     again.add(old.cell)
         return _count(len(recordings), "stored recording"), _count(len(again), "cell", "asked again")
 
-    def _verdicts(self, card: pb.DescribeResponse) -> tuple[str, str]:
+    def _verdicts(self, cards: Cards, new_cards: Cards) -> tuple[str, str]:
         verdicts: set[tuple[Cell, str | None]] = set()
         again: set[Cell] = set()
-        for current, before, after in self._current(replace(self._cards, judge=card)):
+        for current, before, after in self._current(cards, new_cards):
             answer = stored_answer(self._records.answers, current)
             if answer is None or not current.is_judged:
                 continue

@@ -193,6 +193,29 @@ async def test_another_plan_in_between_does_not_make_room_for_another_instrument
         assert await made.run(role)
 
 
+@pytest.mark.parametrize("role", [*FLAGS])
+async def test_another_instrument_for_other_items_does_not_take_over_those_of_the_first(
+    tmp_path: Path, role: str
+) -> None:
+    async with study(tmp_path) as made:
+        await made.run()
+        made.swap(role)
+        other = item("other", answer_type="open", metric="judge", answers=[])
+        made.setting.items = [other]
+        assert await made.run()
+        made.setting.items = [other, *ITEMS]
+        for name in "ba":
+            made.swap(role, name)
+            before = made.files()
+            with pytest.raises(InstrumentError, match=FLAGS[role]):
+                await made.run()
+            assert made.files() == before
+        made.swap(role)
+        assert await made.run(role)
+        assert await made.run()
+        assert not any(made.counts.values())
+
+
 async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
