@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError, OmnigapError
@@ -258,7 +259,9 @@ class _Stored:
 
     def change(self, each: _Compared) -> InstrumentChange | None:
         """What the new one would replace; None if nothing stored would be."""
-        before, after = (replace(self._cards, **{each.name: card}) for card in (each.before, each.now))
+        # The fields of `Cards` are called as the cards in the journal.
+        old, new = dict[str, Any]({each.name: each.before}), dict[str, Any]({each.name: each.now})
+        before, after = replace(self._cards, **old), replace(self._cards, **new)
         if each.role is Role.TTS:
             what, (stored, again) = "the voice (TTS service)", self._voice(before, after)
         elif each.role is Role.JUDGE:
