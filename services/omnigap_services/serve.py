@@ -37,8 +37,6 @@ RESTART_STATUS = 75
 # One text. A variable usually gives way to its flag as a whole, but an image that sets this one would then lose its
 # options to a single key of --options.
 _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
-# Set by Compose files: which removed variable is still in use. It would otherwise be ignored silently.
-_REMOVED_VARIABLE = "OMNIGAP_REMOVED_OPTION"
 
 
 @click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
@@ -98,8 +96,6 @@ def main(
         return
     if name is None:
         raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
-    if removed := os.environ.get(_REMOVED_VARIABLE, "").strip():
-        raise click.ClickException(f"a setting that was removed is in use: {removed} ({_REMOVED_VARIABLE})")
     options = ServerOptions(host, port, metrics_port, drain_seconds)
     if not insecure and (warning := exposure_warning(host, metrics_port is not None)):
         click.echo(warning, err=True)

@@ -101,11 +101,3 @@ def test_a_wrong_text_is_named(launch: Launch, texts: tuple[str, ...], words: tu
 def test_a_wrong_variable_is_named(launch: Launch) -> None:
     message = failure(launch("echo", OMNIGAP_SERVE_OPTIONS="answr = 'x'"))
     assert "(answr: OMNIGAP_SERVE_OPTIONS)" in message
-
-
-def test_a_removed_setting_that_is_still_in_use_is_refused(launch: Launch) -> None:
-    text = "OMNIGAP_ASR_CONFIG: put the options into OMNIGAP_ASR_OPTIONS (docs/containers.md)"
-    message = failure(launch("echo", OMNIGAP_REMOVED_OPTION=text))
-    assert text in message
-    assert "OMNIGAP_REMOVED_OPTION" in message
-    assert settings(launch, OMNIGAP_REMOVED_OPTION=" ")

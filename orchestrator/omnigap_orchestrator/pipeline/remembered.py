@@ -116,7 +116,7 @@ class InstrumentChange:
     @property
     def effect(self) -> str:
         """What it would replace."""
-        again = f", and {self.again}" if self.again else "; its own are stored already"
+        again = f", and {self.again}" if self.again else "; those of the new one are stored already"
         return f"{self.stored} of the old one would no longer be used{again}"
 
 
