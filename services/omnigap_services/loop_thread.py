@@ -41,9 +41,17 @@ class LoopThread:
         return future.result()
 
     def close(self) -> None:
-        """Stops the loop; coroutines that still run are not continued."""
+        """Cancels the coroutines that still run, and stops the loop once they have ended."""
+        wait([asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop)], timeout=_CLOSE_PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSE_PATIENCE_S)
         # A loop cannot be closed while it runs; then it ends with the process.
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -205,6 +205,8 @@ async def _serve(
     finally:
         for task in (start, *ends):
             task.cancel()
+        # A start that failed because of the restart's reason would be logged as an error that nothing handles.
+        await asyncio.gather(start, *ends, return_exceptions=True)
         if not await server.stop():
             _log.warning("stopped before all answers had ended or the adapter was closed")
 

@@ -49,14 +49,15 @@ def content_revision(folder: Path, names: Iterable[str]) -> str:
 
 def files_below(folder: Path) -> Iterator[str]:
     """Yields the relative paths of all files, also behind symbolic links; hidden files and folders are left out."""
-    seen = set()
+    above: dict[str, frozenset[str]] = {}
     for place, folders, files in os.walk(folder, followlinks=True):
-        # A link to a folder above would never end.
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real in seen:
+        # A link to a folder above would never end. One folder under two names counts twice, as in a copy without links.
+        real, outer = os.path.realpath(place), above.get(os.path.dirname(place), frozenset())  # noqa: PTH120 - as `place`
+        if real in outer:
+            folders.clear()
             continue
-        seen.add(real)
+        above[place] = outer | {real}
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             path = Path(place, name)
             if not name.startswith(".") and path.is_file():
@@ -69,7 +70,7 @@ def file_hash(path: Path) -> str:
     found = real.stat()
     if found.st_size < _LARGE_BYTES:
         return file_sha256(real)
-    if _is_hub_blob(real) and _is_whole(path.suffix, real, found.st_size):
+    if _is_hub_blob(real) and _is_as_downloaded(path, found) and _is_whole(path.suffix, real, found.st_size):
         return real.name
     return _remembered(real, found)
 
@@ -81,6 +82,15 @@ def _is_hub_blob(real: Path) -> bool:
         and real.parent.parent.name.startswith("models--")
         and _SHA256.fullmatch(real.name) is not None
     )
+
+
+def _is_as_downloaded(link: Path, blob: os.stat_result) -> bool:
+    """Whether a blob was not written to since the hub's cache linked it.
+
+    Training that saves to a snapshot's folder writes through its links, and its file has the same length as before.
+    """
+    found = link.lstat()
+    return stat.S_ISLNK(found.st_mode) and blob.st_mtime_ns <= found.st_mtime_ns
 
 
 def _is_whole(suffix: str, path: Path, size: int) -> bool:

@@ -98,6 +98,18 @@ def test_a_blob_that_a_copy_left_unfinished_does_not_count_as_the_whole(tmp_path
     assert file_hash(snapshot / "model.safetensors") == file_sha256(blob) != blob.name
 
 
+def test_a_blob_that_was_written_through_its_link_does_not_keep_its_name(tmp_path: Path) -> None:
+    safetensors(tmp_path / "plain" / "model.safetensors")
+    snapshot = in_hub_cache(tmp_path / "plain", tmp_path / "hub", "owner/name", COMMIT)
+    link = snapshot / "model.safetensors"
+    with link.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"y")
+    later = link.lstat().st_mtime_ns + 1_000_000
+    os.utime(link, ns=(later, later))
+    assert file_hash(link) == file_sha256(link) != link.resolve().name
+
+
 def test_formats_that_do_not_declare_their_length_are_read(tmp_path: Path) -> None:
     large(tmp_path / "plain" / "model.bin")
     snapshot = in_hub_cache(tmp_path / "plain", tmp_path / "hub", "owner/name", COMMIT)
@@ -181,6 +193,20 @@ def test_folders_behind_links_are_read_and_circles_end(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     shutil.copytree(tmp_path / "elsewhere", plain / "codec")
     assert content_revision(folder, files_below(folder)) == content_revision(plain, files_below(plain))
+
+
+def test_a_folder_under_two_names_counts_as_in_a_copy(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for part in ("b", "d"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "x.bin").write_bytes(b"x")
+    (folder / "a").symlink_to("b")
+    (folder / "c").symlink_to("b")
+    # A circle through two folders.
+    (folder / "b" / "other").symlink_to(folder / "d")
+    (folder / "d" / "other").symlink_to(folder / "b")
+    inner = [f"{name}/{path}" for name in "abc" for path in ("other/x.bin", "x.bin")]
+    assert sorted(files_below(folder)) == [*inner, "d/other/x.bin", "d/x.bin"]
 
 
 @pytest.mark.usefixtures("settled")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
+from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.fleet.choose import services_of
@@ -74,6 +75,40 @@ def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]
             f"the configured {_TITLES[name]} ({'the one of the fleet' if where.startswith(_FLEET) else where}) was not "
             f"reached yet: results of the one before it ({before}) are not used, and cells that need it stay pending"
         )
+
+
+# A plan that uses no results of an instrument may replace it without a flag. A later plan may use these results again.
+_INSTRUMENTS = (Role.SCORER.value, SECOND_SCORER, Role.TTS.value, Role.JUDGE.value)
+
+
+def left_instruments(journal: Journal, name: str) -> dict[str, str]:
+    """The instruments that were replaced without a flag: digest -> name of the service.
+
+    Args:
+        name: of the card in the journal.
+    """
+    return dict(json.loads(journal.meta(_left_key(name)) or "{}"))
+
+
+def left_row(
+    journal: Journal, name: str, before: pb.DescribeResponse | None, now: pb.DescribeResponse, *, accepted: bool
+) -> MetaRow | None:
+    """The row for the instruments that are left once `now` is stored; None if it stays as it is.
+
+    Args:
+        accepted: whether a flag accepts that results of others are replaced.
+    """
+    if name not in _INSTRUMENTS:
+        return None
+    known = left_instruments(journal, name)
+    left = {} if accepted else {digest: title for digest, title in known.items() if digest != now.digest}
+    if not accepted and before is not None and before.digest != now.digest:
+        left[before.digest] = before.name
+    return None if left == known else MetaRow(_left_key(name), json.dumps(left))
+
+
+def _left_key(name: str) -> str:
+    return f"left {name}"
 
 
 def _key(role: str, name: str) -> str:

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError, OmnigapError
@@ -25,7 +26,7 @@ from omnigap_orchestrator.journal import FLEET_META
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import load_plan, load_rubrics
-from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER, left_instruments
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
@@ -33,7 +34,7 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import RunScope, Stage, endpoints_of, model_specs
 from omnigap_orchestrator.pipeline.score import texts_of
 from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript
-from omnigap_orchestrator.plan import Plan, make_plan
+from omnigap_orchestrator.plan import Cell, Plan, make_plan
 
 ACCEPT_FLAGS = {Role.SCORER: "--accept-scorer", Role.TTS: "--accept-voice", Role.JUDGE: "--accept-judge"}
 """Role of an instrument -> the flag that accepts another one."""
@@ -115,12 +116,15 @@ class InstrumentChange:
     @property
     def effect(self) -> str:
         """What it would replace."""
-        again = f", and {self.again}" if self.again else "; its own are stored already"
+        again = f", and {self.again}" if self.again else "; those of the new one are stored already"
         return f"{self.stored} of the old one would no longer be used{again}"
 
 
-def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) -> None:
+def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], kept: str = "") -> None:
     """Notes the accepted changes.
+
+    Args:
+        kept: what the refusal left as it was; empty: the whole folder.
 
     Raises:
         InstrumentError: others are there.
@@ -129,9 +133,10 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) ->
     if refused:
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
+        kept = kept or f"Nothing was changed in {context.folder.root}."
         raise InstrumentError(
-            f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
-            "keeps both, and starting the old one again keeps the results as they are"
+            f"{lines}\n{kept} {flags} changes to the new one, another --run-dir keeps both, and starting the old "
+            "one again keeps the results as they are"
         )
     for change in changes:
         context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")
@@ -146,21 +151,20 @@ async def check_instruments(
         InstrumentError: stored results would be replaced, and no flag accepts it.
     """
     seen = Cards.last_seen(context.records)
-    compared = [
-        _Compared(role, role.value, before, service.card, ", ".join(places))
-        for role, before, service, places in (
-            (Role.TTS, seen.tts, services.tts, endpoints.tts),
-            (Role.SCORER, seen.scorer, services.scorer, endpoints.scorer),
-            (Role.JUDGE, seen.judge, services.judge, endpoints.judge),
-        )
-        if before is not None and service is not None
-    ]
+    compared = []
+    for role, before, service, places in (
+        (Role.TTS, seen.tts, services.tts, endpoints.tts),
+        (Role.SCORER, seen.scorer, services.scorer, endpoints.scorer),
+        (Role.JUDGE, seen.judge, services.judge, endpoints.judge),
+    ):
+        if before is not None and service is not None:
+            compared += _compared(context, role, role.value, before, service.card, ", ".join(places))
     second = config.second_scorer
     if second is not None and seen.second_scorer is not None and Stage.TRANSCRIBE in scope.stages:
         # It is connected when the run is complete. Asked now, so that a refusal comes before anything is stored.
         for address in second.endpoints:
             if (card := await _card_at(address, config.network.proxy)) is not None:
-                compared.append(_Compared(Role.SCORER, SECOND_SCORER, seen.second_scorer, card, address))
+                compared += _compared(context, Role.SCORER, SECOND_SCORER, seen.second_scorer, card, address)
                 break
     enforce_changes(context, _changes(context, config, plan, compared))
 
@@ -174,28 +178,44 @@ def check_second_scorer(context: RunContext, cells: PlannedCells, card: pb.Descr
     before = Cards.last_seen(context.records).second_scorer
     # If it is accepted, `check_instruments` may have noted it already.
     if before is not None and Role.SCORER not in context.accepts:
-        compared = _Compared(Role.SCORER, SECOND_SCORER, before, card, address)
-        enforce_changes(context, _changes(context, cells.config, cells.plan, [compared]))
+        compared = _compared(context, Role.SCORER, SECOND_SCORER, before, card, address)
+        kept = f"The results of this command are stored in {context.folder.root}, and those of the second scorer kept."
+        enforce_changes(context, _changes(context, cells.config, cells.plan, compared), kept)
 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """An instrument that answers, and the one that was seen last; `name` is that of its card in the journal."""
+    """An instrument that answers, and one from before; `name` is that of its card in the journal.
+
+    Attributes:
+        left: the one from before is not the last one: the plans in between used none of its results.
+    """
 
     role: Role
     name: str
     before: pb.DescribeResponse
     now: pb.DescribeResponse
     address: str
+    left: bool = False
+
+
+def _compared(
+    context: RunContext, role: Role, name: str, before: pb.DescribeResponse, now: pb.DescribeResponse, address: str
+) -> list[_Compared]:
+    """The pairs of an instrument that differ: with the one that was seen last, and with those that were left."""
+    found = [_Compared(role, name, before, now, address)]
+    for digest, title in left_instruments(context.journal, name).items():
+        card = pb.DescribeResponse(name=title, digest=digest)
+        found.append(_Compared(role, name, card, now, address, left=True))
+    return [each for each in found if each.before.digest != each.now.digest]
 
 
 def _changes(context: RunContext, config: Config, plan: Plan, compared: Sequence[_Compared]) -> list[InstrumentChange]:
     """The changes that replace stored results."""
-    differing = [each for each in compared if each.before.digest != each.now.digest]
-    if not differing:
+    if not compared:
         return []
     stored = _Stored(context, config, plan)
-    return [change for each in differing if (change := stored.change(each)) is not None]
+    return [change for each in compared if (change := stored.change(each)) is not None]
 
 
 def _named(card: pb.DescribeResponse) -> str:
@@ -214,7 +234,10 @@ async def _card_at(address: str, proxy: str) -> pb.DescribeResponse | None:
 
 
 class _Stored:
-    """The cells as the folder's tables have them: with the stored configuration, items, rubrics and cards."""
+    """The cells as the folder's tables have them, and those that this command adds, with the stored rubrics and cards.
+
+    What this command adds may have results too: those of an earlier plan, which the stored one left out.
+    """
 
     def __init__(self, context: RunContext, config: Config, plan: Plan) -> None:
         """
@@ -225,48 +248,60 @@ class _Stored:
         self._store = context.store
         self._name = context.folder.name
         self._planned = {*plan, *plan.control_cells()}
-        self._config, self._plan = config, plan
+        self._plans = [(config, plan)]
         # Lost or damaged: the plan of this command is then the best that is known.
         with contextlib.suppress(OmnigapError):
             stored, items = load_plan(context.folder)
             specs = model_specs(stored, Endpoints({}, (), ()))
-            self._plan = make_plan(items, specs, stored.run.replicates, stored.run.controls)
-            self._config = stored
+            self._plans.insert(0, (stored, make_plan(items, specs, stored.run.replicates, stored.run.controls)))
         self._rubrics = load_rubrics(context.journal)
         self._cards = Cards.last_seen(context.records)
-        self._before = self._cells(self._cards)
 
     def change(self, each: _Compared) -> InstrumentChange | None:
         """What the new one would replace; None if nothing stored would be."""
+        # The fields of `Cards` are called as the cards in the journal.
+        old, new = dict[str, Any]({each.name: each.before}), dict[str, Any]({each.name: each.now})
+        before, after = replace(self._cards, **old), replace(self._cards, **new)
         if each.role is Role.TTS:
-            what, (stored, again) = "the voice (TTS service)", self._voice(each.now)
+            what, (stored, again) = "the voice (TTS service)", self._voice(before, after)
         elif each.role is Role.JUDGE:
-            what, (stored, again) = "the judge", self._verdicts(each.now)
+            what, (stored, again) = "the judge", self._verdicts(before, after)
         elif each.name == SECOND_SCORER:
-            what, (stored, again) = "the second ASR scorer", self._transcripts(each.now, second=True)
+            what, (stored, again) = "the second ASR scorer", self._transcripts(before, after, second=True)
         else:
-            what, (stored, again) = "the ASR scorer", self._transcripts(each.now, second=False)
-        return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again) if stored else None
+            what, (stored, again) = "the ASR scorer", self._transcripts(before, after, second=False)
+        # The tables do not use what the one that was left has in common with the new one.
+        if not stored or (each.left and not again):
+            return None
+        return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again)
 
-    def _cells(self, cards: Cards) -> PlannedCells:
-        carriers = find_carriers(self._config, self._plan, self._store, self._records, cards.tts_digest)
-        return PlannedCells(self._config, self._plan, carriers, cards, self._rubrics)
+    def _cells(self, cards: Cards) -> list[PlannedCells]:
+        """The cells of each plan."""
+        found = []
+        for config, plan in self._plans:
+            carriers = find_carriers(config, plan, self._store, self._records, cards.tts_digest)
+            found.append(PlannedCells(config, plan, carriers, cards, self._rubrics))
+        return found
 
-    def _current(self) -> Iterator[PlannedCell]:
-        """The cells of both plans, those of a two-pass control in their current pass."""
-        table = ResultsTable(self._name, self._before, self._records)
-        for planned in chain(self._before, self._before.controls()):
-            if planned.cell in self._planned:
-                yield table.current_pass(planned)
+    def _current(self, old: Cards, new: Cards) -> Iterator[tuple[PlannedCell, PlannedCells, PlannedCells]]:
+        """The cells of each plan, those of a two-pass control in their current pass, with all cells before and after.
 
-    def _transcripts(self, card: pb.DescribeResponse, *, second: bool) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, second_scorer=card) if second else replace(self._cards, scorer=card))
+        Args:
+            old, new: with the old and with the new instrument.
+        """
+        for before, after in zip(self._cells(old), self._cells(new), strict=True):
+            table = ResultsTable(self._name, before, self._records)
+            for planned in chain(before, before.controls()):
+                if planned.cell in self._planned:
+                    yield table.current_pass(planned), before, after
+
+    def _transcripts(self, cards: Cards, new_cards: Cards, *, second: bool) -> tuple[str, str]:
         used: dict[str, bool] = {}
-        for current in self._current():
+        for current, before, after in self._current(cards, new_cards):
             answer = stored_answer(self._records.answers, current)
             if answer is None or answer.media_sha is None or not current.is_spoken:
                 continue
-            old, new = (self._transcript(cells, answer.media_sha, current, second) for cells in (self._before, after))
+            old, new = (self._transcript(cells, answer.media_sha, current, second) for cells in (before, after))
             if old is not None:
                 used[old] = new is not None
         again = sum(not kept for kept in used.values())
@@ -282,38 +317,40 @@ class _Stored:
             return None
         return None if stored_transcript(self._records.transcripts, key, card.digest) is None else key
 
-    def _voice(self, card: pb.DescribeResponse) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, tts=card))
+    def _voice(self, cards: Cards, new_cards: Cards) -> tuple[str, str]:
         recordings: set[str] = set()
-        again = 0
-        both = zip(chain(self._before, self._before.controls()), chain(after, after.controls()), strict=True)
-        for old, new in both:
-            spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
-            if not spoken or old.cell not in self._planned or old.carrier is None:
-                continue
-            recordings.add(old.carrier.sha)
-            asked = stored_answer(self._records.answers, old) is not None
-            again += asked and (new.key is None or new.key not in self._records.answers)
-        return _count(len(recordings), "stored recording"), _count(again, "cell", "asked again")
+        again: set[Cell] = set()
+        for before, after in zip(self._cells(cards), self._cells(new_cards), strict=True):
+            both = zip(chain(before, before.controls()), chain(after, after.controls()), strict=True)
+            for old, new in both:
+                spoken = old.cell.condition.input is Modality.SPEECH and Modality.SPEECH not in old.item.carriers
+                if not spoken or old.cell not in self._planned or old.carrier is None:
+                    continue
+                recordings.add(old.carrier.sha)
+                asked = stored_answer(self._records.answers, old) is not None
+                if asked and (new.key is None or new.key not in self._records.answers):
+                    again.add(old.cell)
+        return _count(len(recordings), "stored recording"), _count(len(again), "cell", "asked again")
 
-    def _verdicts(self, card: pb.DescribeResponse) -> tuple[str, str]:
-        after = self._cells(replace(self._cards, judge=card))
-        verdicts = again = 0
-        for current in self._current():
+    def _verdicts(self, cards: Cards, new_cards: Cards) -> tuple[str, str]:
+        verdicts: set[tuple[Cell, str | None]] = set()
+        again: set[Cell] = set()
+        for current, before, after in self._current(cards, new_cards):
             answer = stored_answer(self._records.answers, current)
             if answer is None or not current.is_judged:
                 continue
             transcript = None
             if answer.media_sha is not None and current.is_spoken:
-                key = self._before.transcript_key(answer.media_sha, current.item)
-                transcript = stored_transcript(self._records.transcripts, key, self._before.scorer_digest)
+                key = before.transcript_key(answer.media_sha, current.item)
+                transcript = stored_transcript(self._records.transcripts, key, before.scorer_digest)
             if current.needs_transcript(answer, transcript):
                 continue
             texts = texts_of(current, answer, transcript)
-            stored = [t for t in texts if stored_verdict(self._before, current, t, self._records.verdicts) is not None]
-            verdicts += len(stored)
-            again += any(stored_verdict(after, current, t, self._records.verdicts) is None for t in stored)
-        return _count(verdicts, "stored verdict"), _count(again, "answer", "judged again")
+            stored = [t for t in texts if stored_verdict(before, current, t, self._records.verdicts) is not None]
+            verdicts.update((current.cell, text) for text in stored)
+            if any(stored_verdict(after, current, text, self._records.verdicts) is None for text in stored):
+                again.add(current.cell)
+        return _count(len(verdicts), "stored verdict"), _count(len(again), "answer", "judged again")
 
 
 def _count(number: int, what: str, done: str = "") -> str:

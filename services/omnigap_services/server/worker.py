@@ -40,6 +40,8 @@ class Worker:
     async def load(self) -> Card:
         """Starts the owner thread and waits for its `load`; raises the exceptions of `load`."""
         loaded: Future[Card] = Future()
+        # It can't be cancelled from here on: the owner sets it, also for a server that was stopped meanwhile.
+        loaded.set_running_or_notify_cancel()
         self._started = True
         threading.Thread(target=self._own, args=(loaded,), name="owner", daemon=True).start()
         return await asyncio.wrap_future(loaded)

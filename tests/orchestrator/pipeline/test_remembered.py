@@ -169,6 +169,53 @@ async def test_a_part_of_the_plan_does_not_make_room_for_another_scorer(tmp_path
             await made.run()
 
 
+@pytest.mark.parametrize("role", [*FLAGS])
+@pytest.mark.parametrize("meanwhile", ["other items", "other conditions"])
+async def test_another_plan_in_between_does_not_make_room_for_another_instrument(
+    tmp_path: Path, role: str, meanwhile: str
+) -> None:
+    async with study(tmp_path) as made:
+        await made.run()
+        tables = made.setting.tables
+        if meanwhile == "other items":
+            made.setting.items = [item("short")]
+        else:
+            made.setting.items = [item("short"), *ITEMS]
+            made.setting.tables = {**tables, "run": {"conditions": ["t2t"]}}
+        await made.run(stages=("generate", "score"))
+        made.swap(role)
+        made.setting.items, made.setting.tables = ITEMS, tables
+        before = made.files()
+        stored = {"judge": "6 stored verdicts", "tts": "2 stored recordings"}.get(role, "2 stored transcripts")
+        with pytest.raises(InstrumentError, match=stored):
+            await made.run()
+        assert made.files() == before
+        assert await made.run(role)
+
+
+@pytest.mark.parametrize("role", [*FLAGS])
+async def test_another_instrument_for_other_items_does_not_take_over_those_of_the_first(
+    tmp_path: Path, role: str
+) -> None:
+    async with study(tmp_path) as made:
+        await made.run()
+        made.swap(role)
+        other = item("other", answer_type="open", metric="judge", answers=[])
+        made.setting.items = [other]
+        assert await made.run()
+        made.setting.items = [other, *ITEMS]
+        for name in "ba":
+            made.swap(role, name)
+            before = made.files()
+            with pytest.raises(InstrumentError, match=FLAGS[role]):
+                await made.run()
+            assert made.files() == before
+        made.swap(role)
+        assert await made.run(role)
+        assert await made.run()
+        assert not any(made.counts.values())
+
+
 async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
@@ -182,9 +229,10 @@ async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_compl
             await second.set_serving(True)
 
         late = asyncio.create_task(come_late())
-        with pytest.raises(InstrumentError, match="the second ASR scorer"):
+        with pytest.raises(InstrumentError, match="the second ASR scorer") as refused:
             await made.run()
         await late
+        assert "Nothing was changed" not in str(refused.value)
         assert made.counts["second_scorer"] == 0
         table = made.setting.table()
         assert outcomes(table) == {"answered": 6}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
@@ -239,3 +240,17 @@ async def test_a_part_that_changes_while_the_cascade_loads_ends_it_too(host_wire
         assert "asr-2" in await server.restart_requested()
     finally:
         await server.stop()
+
+
+@pytest.mark.usefixtures("never")
+async def test_a_cascade_that_does_not_load_ends_the_watches_of_its_parts(
+    host_wire: ServeWire, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = {"llm": await host_wire(Replaceable("llm")), "asr": "127.0.0.1:1", "ocr": "none", "tts": "none"}
+    adapter = CascadeAdapter({**places, "direct": [], "wait_s": 0.1})
+    with pytest.raises(ContractError, match="no ASR service answers"):
+        await asyncio.to_thread(adapter.load)
+    await asyncio.to_thread(adapter.close)
+    del adapter
+    gc.collect()
+    assert "Task was destroyed" not in caplog.text

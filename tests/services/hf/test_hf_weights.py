@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from omnigap_services.adapter import Adapter
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
+from omnigap_services.hf.tts.generative import _codec_revision
+from omnigap_services.hf.tts.voice import TtsOptions
+from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import describe
 from tests.helpers.altered import copied
 from tests.helpers.hub_cache import in_hub_cache
@@ -64,3 +68,15 @@ def test_a_vocoder_has_one_digest_too(built: Built, hub: Path, tmp_path: Path) -
     by_folder = TtsAdapter({**options, "vocoder": str(folder / "vocoder")})
     by_name = TtsAdapter({**options, "vocoder": "owner/vocoder", "vocoder_revision": COMMIT})
     assert describe(by_folder.load(), TtsAdapter).digest == describe(by_name.load(), TtsAdapter).digest
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_codec_that_is_not_in_the_cache_is_not_looked_for_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    codec = SimpleNamespace(config=SimpleNamespace(_name_or_path="owner/codec", _commit_hash=COMMIT))
+    pipe = SimpleNamespace(processor=SimpleNamespace(audio_tokenizer=codec))
+    with pytest.raises(OptionsError, match=f"hf download owner/codec --revision {COMMIT}"):
+        _codec_revision(pipe, TtsOptions(model="owner/name", revision=COMMIT))

@@ -57,6 +57,19 @@ async def test_health_is_serving_only_after_load_and_warm_up(running: Start) -> 
     assert (await served.caller.ask("hello")).text == "hello"
 
 
+async def test_an_adapter_that_still_loads_when_its_server_stops_is_closed(running: Start) -> None:
+    adapter = SlowToLoad()
+    served = await running(adapter, load=False)
+    loading = asyncio.create_task(served.server.load())
+    await health(served)
+    loading.cancel()
+    await asyncio.wait([loading])
+    stopping = asyncio.create_task(served.server.stop())
+    adapter.resume.set()
+    assert await stopping
+    assert adapter.closed.is_set()
+
+
 async def test_a_failed_load_is_raised_and_health_stays_not_serving(running: Start) -> None:
     class Broken(Double):
         def load(self) -> Card:

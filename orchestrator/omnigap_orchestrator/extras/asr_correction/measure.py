@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -12,7 +13,7 @@ import polars as pl
 from omnigap.media import decode_audio
 from omnigap.media.audio import WAV
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Outcome
+from omnigap.vocabulary import Modality, Outcome
 from omnigap_orchestrator.carriers import speech_carrier_key
 from omnigap_orchestrator.carriers.carrier_set import CarrierSet, SpeechVariant
 from omnigap_orchestrator.config import Config, ScorerConfig
@@ -312,25 +313,27 @@ def _check_instruments(
         InstrumentError: the stored calibration would be replaced.
     """
     seen, folder, changes = Cards.last_seen(context.records), context.folder, list[InstrumentChange]()
-    clips = read_clips(folder.calibration) if folder.calibration.is_file() else pl.DataFrame(schema=CALIBRATION_SCHEMA)
-    what = f"the {clips.height} clips of the stored calibration"
+    clips = pl.DataFrame(schema=CALIBRATION_SCHEMA)
+    if folder.calibration.is_file():
+        # A table that can't be read holds nothing that could be replaced: this command writes it anew.
+        with suppress(CalibrationError):
+            clips = read_clips(folder.calibration).filter(outcome=Outcome.ANSWERED.value)
+    stored, again = f"{clips.height} clips of the stored calibration", "they would be made again"
     if scorer is not None and seen.scorer is not None and scorer.digest != seen.scorer.digest:
-        if folder.config.is_file():
+        # `transcribe` calls a scorer only for a run with spoken answers.
+        if folder.config.is_file() and any(c.output is Modality.SPEECH for c in config.run.conditions):
             raise CalibrationError(
                 f"the ASR scorer ({scorer.digest[:12]}) is not the one that transcribed this run's answers "
                 f"({seen.scorer.digest[:12]}): run `omnigap-orchestrate transcribe --accept-scorer --run-dir "
                 f"{folder.root}` first, so that one scorer transcribes both the answers and the calibration"
             )
-        places = ", ".join(endpoints.scorer)
-        changes.append(
-            InstrumentChange(Role.SCORER, "the ASR scorer", seen.scorer, scorer.card, places, what, "made again")
-        )
+        if not clips.is_empty():
+            what, places = "the ASR scorer", ", ".join(endpoints.scorer)
+            changes.append(InstrumentChange(Role.SCORER, what, seen.scorer, scorer.card, places, stored, again))
     if tts is not None and not clips.is_empty() and clips["tts_digest"][0] not in ("", tts.digest):
         before = pb.DescribeResponse(name="a TTS service", digest=clips["tts_digest"][0])
         if seen.tts is not None and seen.tts.digest == before.digest:
             before = seen.tts
-        places = ", ".join(endpoints.tts)
-        changes.append(
-            InstrumentChange(Role.TTS, "the voice (TTS service)", before, tts.card, places, what, "made again")
-        )
+        what, places = "the voice (TTS service)", ", ".join(endpoints.tts)
+        changes.append(InstrumentChange(Role.TTS, what, before, tts.card, places, stored, again))
     enforce_changes(context, changes)

@@ -171,14 +171,19 @@ def _codec_revision(pipe: Any, options: TtsOptions) -> dict[str, str]:
     """The revision of a codec that lives in another checkpoint, which the processor of Dia names.
 
     Raises:
-        OptionsError: that checkpoint lacks weights.
+        OptionsError: that checkpoint lacks weights, or is not in the hub's cache.
     """
     codec = getattr(getattr(pipe, "processor", None), "audio_tokenizer", None)
     if codec is None:
         return {}
     name, commit = str(codec.config._name_or_path), getattr(codec.config, "_commit_hash", None)
-    folder = Path(str(try_to_load_from_cache(name, "config.json", revision=commit))).parent if commit else Path(name)
-    weights = Weights.of(folder, name, commit or "")
+    config = try_to_load_from_cache(name, "config.json", revision=commit) if commit else str(Path(name, "config.json"))
+    if not isinstance(config, str):
+        raise OptionsError(
+            f"service {SERVICE}: option 'model': its codec {name} at {commit} is not in the hub's cache: download it"
+            f" with hf download {name} --revision {commit}"
+        )
+    weights = Weights.of(Path(config).parent, name, commit or "")
     # The processor has loaded it without a check for missing weights, so it is loaded once more for that check.
     load_whole(
         type(codec).from_pretrained,

@@ -156,6 +156,41 @@ async def test_without_answers_another_scorer_may_be_accepted(tmp_path: Path, ho
     assert (await measured(setting))[0].equals(again)
 
 
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_calibration_without_clips_does_not_hold_a_scorer(tmp_path: Path, host: Serve, lost: bool) -> None:
+    speech = FakeSpeech()
+    scorer = Double(speech.transcribe)
+    setting = await a_setting(speech, host, tmp_path, scorer=[await host(scorer)], tts=["127.0.0.1:9"])
+    clips, _ = await measured(setting)
+    assert set(clips["outcome"]) == {"pending"}
+    if lost:
+        setting.folder.calibration.unlink()
+    setting.tts = [await host(Double(speech.synthesise))]
+    setting.scorer = [await host(Double(speech.transcribe, name="other ASR"))]
+    clips, _ = await measured(setting)
+    assert set(clips["outcome"]) == {"answered"}
+
+
+async def test_a_damaged_calibration_is_made_again(tmp_path: Path, host: Serve) -> None:
+    setting = await a_setting(FakeSpeech(), host, tmp_path)
+    first, _ = await measured(setting)
+    setting.folder.calibration.write_bytes(b"damaged")
+    assert (await measured(setting))[0].equals(first)
+
+
+async def test_a_run_without_spoken_answers_does_not_hold_the_scorer_of_its_calibration(
+    tmp_path: Path, host: Serve
+) -> None:
+    speech = FakeSpeech()
+    setting = await a_setting(speech, host, tmp_path, tables={"run": {"conditions": ["t2t"]}})
+    await setting.drive()
+    await measured(setting)
+    setting.scorer = [await host(Double(speech.transcribe, name="other ASR"))]
+    with pytest.raises(InstrumentError, match=r"17 clips of the stored calibration .* would be made again"):
+        await measured(setting)
+    await measured(setting, accepts=frozenset({Role.SCORER}))
+
+
 def rewrite(folder: RunFolder, clips: pl.DataFrame) -> None:
     """Replaces the calibration, as another version of omnigap would write it."""
     clips.write_parquet(folder.calibration)
