@@ -29,6 +29,8 @@ LOG_LINES = 30
 DRAIN_S, STOP_TIMEOUT_S = 10.0, 15.0
 # Seconds to read the rest of the pipes of a dead child: a process that it started may keep them open indefinitely.
 LOG_DRAIN_S = 2.0
+RESTART_STATUS = 75
+"""Exit status of `omnigap-serve` when the service asks for a restart, as after a change of a service that it calls."""
 MAX_FAILED_STARTS = 3
 """Consecutive starts that may fail before a service stays down; a start that reached serving resets the count."""
 
@@ -131,7 +133,13 @@ class Child:
         while True:
             await _process_ended(process)
             await self._clean_up(process)
-            self._note(f"{self.name} died with exit code {process.returncode}{self._log_tail()}")
+            code = process.returncode
+            ended = (
+                f"ended with exit code {code}, to be started again"
+                if code == RESTART_STATUS
+                else f"died with exit code {code}"
+            )
+            self._note(f"{self.name} {ended}{self._log_tail()}")
             if failed_starts == MAX_FAILED_STARTS:
                 self._note(
                     f"{self.name} died {MAX_FAILED_STARTS} times before it served and stays down; log: {self._log_file}"
