@@ -1,9 +1,9 @@
-"""What a run's folder remembers of its services: its fleet, and its instruments.
+"""What is stored in a run's folder about its services: the fleet and the instruments.
 
 The instruments are the ASR scorer, the voice that reads the questions aloud (the TTS service) and the judge. Their
-results are found by their digest, so that another one replaces all of them in the tables, however it came about: a new
-image, another option, an update of omnigap. That is refused before anything is stored, unless a flag asks for it. A
-changed model is never refused: what a run measures may change, what it measures with may not do so unnoticed.
+results are found by their digest, so another digest replaces all of them in the tables, whether its cause is a new
+image, another option or an update of omnigap. Such a change is refused before anything is stored, unless a flag accepts
+it. A changed model is never refused: it is what the run measures, and the instruments are what it measures with.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class InstrumentChange:
         what: its name in messages.
         address: where the new one answers.
         stored: what of the old one would no longer be used, such as `84 stored transcripts`.
-        again: what would be done again; empty if the new one's results are stored as well.
+        again: what would be done again; empty if the results of the new one are stored as well.
     """
 
     role: Role
@@ -115,7 +115,7 @@ class InstrumentChange:
     @property
     def effect(self) -> str:
         """What it would replace."""
-        again = f", and {self.again}" if self.again else "; its own are stored already"
+        again = f", and {self.again}" if self.again else "; those of the new one are stored already"
         return f"{self.stored} of the old one would no longer be used{again}"
 
 
@@ -123,15 +123,15 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) ->
     """Notes the accepted changes.
 
     Raises:
-        InstrumentError: others are there.
+        InstrumentError: there are changes that the command does not accept.
     """
     refused = [change for change in changes if change.role not in context.accepts]
     if refused:
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         raise InstrumentError(
-            f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
-            "keeps both, and starting the old one again keeps the results as they are"
+            f"{lines}\nNothing was replaced in {context.folder.root}. {flags} changes to the new one, another "
+            "--run-dir keeps both, and starting the old one again keeps the results as they are"
         )
     for change in changes:
         context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")
@@ -226,7 +226,7 @@ class _Stored:
         self._name = context.folder.name
         self._planned = {*plan, *plan.control_cells()}
         self._config, self._plan = config, plan
-        # Lost or damaged: the plan of this command is then the best that is known.
+        # If they are lost or damaged, the plan of this command is used instead.
         with contextlib.suppress(OmnigapError):
             stored, items = load_plan(context.folder)
             specs = model_specs(stored, Endpoints({}, (), ()))

@@ -159,7 +159,7 @@ async def test_several_changes_are_refused_together(tmp_path: Path) -> None:
         assert await made.run("tts", "judge", "scorer")
 
 
-async def test_a_part_of_the_plan_does_not_make_room_for_another_scorer(tmp_path: Path) -> None:
+async def test_a_smaller_plan_does_not_allow_another_scorer(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         made.swap("scorer")
@@ -169,7 +169,7 @@ async def test_a_part_of_the_plan_does_not_make_room_for_another_scorer(tmp_path
             await made.run()
 
 
-async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
+async def test_a_second_scorer_that_starts_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         second, model = made.wires["second_scorer"], made.wires["model"]
@@ -177,11 +177,11 @@ async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_compl
         made.setting.items = [*ITEMS, item("late", answer_type="open", metric="judge", answers=[])]
         await second.set_serving(False)
 
-        async def come_late() -> None:
+        async def start_late() -> None:
             await model.until_asked(len(model.asked) + 1)
             await second.set_serving(True)
 
-        late = asyncio.create_task(come_late())
+        late = asyncio.create_task(start_late())
         with pytest.raises(InstrumentError, match="the second ASR scorer"):
             await made.run()
         await late
@@ -209,7 +209,7 @@ async def test_an_interrupted_change_is_continued_without_the_flag(tmp_path: Pat
         assert set(made.setting.table().filter(condition="s2s")["asr_digest"]) == {"scorer-b"}
 
 
-async def test_a_lost_configuration_does_not_open_the_folder_to_another_scorer(tmp_path: Path) -> None:
+async def test_a_lost_configuration_does_not_allow_another_scorer(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         made.setting.folder.config.unlink()
