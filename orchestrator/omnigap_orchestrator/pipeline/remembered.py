@@ -130,8 +130,8 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange]) ->
         flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         raise InstrumentError(
-            f"{lines}\nNothing was replaced in {context.folder.root}. {flags} changes to the new one, another "
-            "--run-dir keeps both, and starting the old one again keeps the results as they are"
+            f"{lines}\nNothing was changed in {context.folder.root}. {flags} changes to the new one, another --run-dir "
+            "keeps both, and starting the old one again keeps the results as they are"
         )
     for change in changes:
         context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")
@@ -226,7 +226,7 @@ class _Stored:
         self._name = context.folder.name
         self._planned = {*plan, *plan.control_cells()}
         self._config, self._plan = config, plan
-        # If they are lost or damaged, the plan of this command is used instead.
+        # Lost or damaged: the plan of this command is then the best that is known.
         with contextlib.suppress(OmnigapError):
             stored, items = load_plan(context.folder)
             specs = model_specs(stored, Endpoints({}, (), ()))

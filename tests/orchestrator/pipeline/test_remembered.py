@@ -169,7 +169,7 @@ async def test_a_smaller_plan_does_not_allow_another_scorer(tmp_path: Path) -> N
             await made.run()
 
 
-async def test_a_second_scorer_that_starts_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
+async def test_a_second_scorer_that_comes_late_is_refused_when_the_rest_is_complete(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         second, model = made.wires["second_scorer"], made.wires["model"]
@@ -177,11 +177,11 @@ async def test_a_second_scorer_that_starts_late_is_refused_when_the_rest_is_comp
         made.setting.items = [*ITEMS, item("late", answer_type="open", metric="judge", answers=[])]
         await second.set_serving(False)
 
-        async def start_late() -> None:
+        async def come_late() -> None:
             await model.until_asked(len(model.asked) + 1)
             await second.set_serving(True)
 
-        late = asyncio.create_task(start_late())
+        late = asyncio.create_task(come_late())
         with pytest.raises(InstrumentError, match="the second ASR scorer"):
             await made.run()
         await late
