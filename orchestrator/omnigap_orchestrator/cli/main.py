@@ -107,8 +107,9 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, complete_var, False, **extra)
         protect_streams()
         if missing := _missing_packages():
-            # Services are installed without the orchestrator's libraries, but with its sources.
-            _show(click.ClickException(missing))
+            # Services are installed without the orchestrator's libraries, but with its sources. Not `_show`, which
+            # imports one of them.
+            click.echo(f"Error: {missing}", err=True)
             sys.exit(1)
         # Text that can't be written is dropped, and the command goes on: its work is not worth less.
         before = sys.stdout
