@@ -33,7 +33,7 @@ test-images: $(VENV)/.test $(VENV)/.models ## Run all container tests, also thos
 chaos: $(VENV)/.test ## Do to runs what services, networks, kills, media and files can do to them; prints a table. Takes 50 minutes.
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-# A tree with changes is no commit: its images are labelled "COMMIT-modified".
+# Images of a tree with changes are labelled "COMMIT-modified".
 images: ## Build the images of the default services and of the orchestrator, labelled with the commit. IMAGES="hf-chat control" names others.
 	OMNIGAP_COMMIT=$$(git describe --always --abbrev=40 --dirty=-modified --exclude '*' 2>/dev/null || echo unknown) docker compose build $(ARGS) $(IMAGES)
 

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
         print(f"fetch: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        fix = "make room in the volume, then repeat it" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "repeat it"
+        fix = "free space in the volume, then repeat it" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "repeat it"
         print(f"fetch: {error.strerror}; nothing was imported: {fix}", file=sys.stderr)
         return 1
     print(f'{files} files, {size / 1e6:.1f} MB: use them as "{MODELS / names[0]}"')
@@ -143,14 +143,14 @@ def _extract(source: IO[bytes], folder: Path) -> tuple[int, int]:
                         file.flush()
                         os.fsync(file.fileno())
                 else:
-                    raise FetchError(f"{member.name} is no file: remove it from the folder")
+                    raise FetchError(f"{member.name} is not a regular file: remove it from the folder")
                 files, size = files + 1, size + path.stat().st_size
     except tarfile.TarError as error:
-        raise FetchError(f"the archive is incomplete or no tar archive ({error}): {USAGE}") from None
+        raise FetchError(f"the archive is incomplete or not a tar archive ({error}): {USAGE}") from None
     while stream.read(2**20):
         pass
     if stream.tail != _END:
-        raise FetchError("the archive ends too early, as tar was interrupted: repeat it")
+        raise FetchError("the archive ends too early because tar was interrupted: repeat it")
     return files, size
 
 
@@ -169,7 +169,7 @@ def _check(folder: Path, files: int) -> None:
         with suppress(ValueError, AttributeError, TypeError):
             listed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
             missing = sorted(name for name in listed if not (index.parent / name).is_file())
-            # A format that was left out on purpose lacks all its files, and there is another one.
+            # If a format was left out on purpose, all its files are missing, and another format is there.
             other = any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))
             if missing and (len(missing) < len(listed) or not other):
                 raise FetchError(f"{missing[0]} is missing, which {index.name} lists: see the messages of tar")

@@ -1,4 +1,4 @@
-# The base of images of one's own: the contract, the server, `omnigap-serve` and the health check, without a model.
+# The base of your own images: the contract, the server, `omnigap-serve` and the health check, without a model.
 # docs/own-container.md. Built from the repository's root: docker build -f docker/service.Dockerfile .
 # An image with CPython 3.11 on Debian: python:3.11-slim-bookworm@sha256:... fixes its content (docs/containers.md).
 ARG BASE_IMAGE=python:3.11-slim-bookworm
@@ -37,7 +37,7 @@ CMD ["--help"]
 ARG BASE_IMAGE
 ARG COMMIT=
 LABEL org.opencontainers.image.title="omnigap-service" \
-      org.opencontainers.image.description="omnigap's server without a model: the base of images with an adapter of one's own" \
+      org.opencontainers.image.description="omnigap's server without a model: the base of images with your own adapter" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$COMMIT" \
       org.opencontainers.image.licenses="Apache-2.0" \

@@ -1,4 +1,4 @@
-"""A model of one's own: it gives the stored answer of the most similar question that it knows."""
+"""An example of your own model: it returns the stored answer of the most similar known question."""
 
 from collections.abc import Mapping, Sequence
 

@@ -38,7 +38,7 @@ def check_card(card: pb.DescribeResponse, address: str) -> list[str]:
 
 def weights_identity(card: pb.DescribeResponse) -> str:
     """What identifies a service's weights: equal for one checkpoint under several names; empty if it is unknown."""
-    # `weights_revision` also says where the weights came from. Services of other servers have no such setting.
+    # `weights_revision` also contains the source of the weights. Services of other servers do not have this setting.
     return card.settings.get("service.weights_revision") or card.weights_revision
 
 

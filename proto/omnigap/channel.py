@@ -74,7 +74,7 @@ _CLIENT: Options = (
 # Targets that name a socket of this machine instead of a host.
 _LOCAL_SCHEMES = ("unix:", "unix-abstract:", "vsock:")
 _HOST_SCHEMES = ("dns:", "ipv4:", "ipv6:")
-# `dns://SERVER/HOST:PORT`, whose name only that server knows, does not match, and lists of targets neither.
+# No match: `dns://SERVER/HOST:PORT`, whose name only that server can resolve, and lists of targets.
 _HOST_PORT = re.compile(
     r"(dns:(///)?)?(\[(?P<ipv6>[^\[\]/,]+)\]|(?P<host>[^\[\]:/,]+)):(?P<port>[0-9]+)", re.IGNORECASE
 )

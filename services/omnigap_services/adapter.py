@@ -230,7 +230,7 @@ class Adapter(ABC):
 
     @final
     def request_restart(self, why: str) -> None:
-        """Ends the service because its card is no longer true, such as when a service that it calls was replaced.
+        """Ends the service because its card is no longer correct, such as when a service that it calls was replaced.
 
         Health becomes NOT_SERVING, `outdated` of Describe is `why`, new calls are refused with DRAINING, and running
         ones are finished. Then `omnigap-serve` ends with exit status 75, so that Compose or the embedded fleet starts

@@ -19,7 +19,7 @@ def device_of(option: str, asked: str, available: bool, fault: Callable[[], obje
         option: name of the option, for errors.
         asked: its value: `auto`, `cpu`, `cuda` or `cuda:N`.
         available: whether the framework finds a GPU.
-        fault: raises what the framework says about the missing GPU; called only if one is needed.
+        fault: raises the framework's error about the missing GPU; called only if a GPU is needed.
 
     Raises:
         OptionsError: no GPU although the option or the variable asks for one, or the variable has an unknown value.
@@ -48,10 +48,10 @@ def _is_required() -> bool:
 
 
 def _said(fault: Callable[[], object]) -> str:
-    """What a framework says about the missing GPU: no device, a driver that is too old, or a build without CUDA."""
+    """A framework's error about the missing GPU: no device, a driver that is too old, or a build without CUDA."""
     try:
         fault()
     except Exception as error:
-        # Some frameworks add an advice of several lines to the first one.
+        # Some frameworks add several lines of advice to the first line.
         return f" ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
     return ""

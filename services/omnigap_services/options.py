@@ -68,7 +68,7 @@ class LoadedFile:
         return f"the options file {self._path} (--config)"
 
 
-_AGAIN = "start the service again to use what it says now"
+_AGAIN = "start the service again to use its current content"
 _TICK_NS = 2_000_000_000
 
 
@@ -106,7 +106,7 @@ class GivenOptions:
         named = [
             f"{key}: {title}"
             for key, title in origins.items()
-            # With the word before it: messages list the known keys too.
+            # With the word `option` before it, because messages list the known keys too.
             if re.search(rf"\boption '?{re.escape(key)}(?!\w)", message)
         ]
         return "; ".join(named or [source.title for source in self.sources]) or (

@@ -32,10 +32,10 @@ _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
 
 RESTART_STATUS = 75
-"""Exit status of a service that ends to be started again, since its card is no longer true. EX_TEMPFAIL of sysexits."""
+"""Exit status of a service that has to be started again because its card is not correct. EX_TEMPFAIL of sysexits."""
 
-# One text. A variable usually gives way to its flag as a whole, but an image that sets this one would then lose its
-# options to a single key of --options.
+# One text. A flag usually replaces its variable as a whole, but one key in --options would then remove all options that
+# an image sets with this variable.
 _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
 
 

@@ -1,4 +1,4 @@
-"""The identity of weights: a hash of the files that a loader reads, whatever the folder is called or looks like.
+"""The identity of weights: a hash of the files that a loader reads, independent of the folder's name and layout.
 
 The same files have one hash in a plain folder and in the hub's cache, whose files are symbolic links to blobs.
 """
@@ -22,7 +22,7 @@ from omnigap.digest import file_sha256, sha256_hex
 
 # Smaller files are read at every start. Above it, the 60 GB of a large model would take about a minute each time.
 _LARGE_BYTES = 16 * 2**20
-# A hash is remembered only if its file was not written for this long before it was read: clocks of file systems are
+# A hash is cached only if its file was not written for this long before it was read: clocks of file systems are
 # coarse, so a later write could have the same times.
 _SETTLED_NS = 2_000_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,7 +32,7 @@ _MAX_HEADER_BYTES = 100 * 2**20
 def content_revision(folder: Path, names: Iterable[str]) -> str:
     """`sha256:` and a hash over the names and bytes of files in a folder.
 
-    Large files are read once: their hashes are remembered, and the hub's cache names files by their hashes.
+    Large files are read once: their hashes are cached, and the hub's cache names files by their hashes.
 
     Args:
         names: relative paths, with slashes.
@@ -72,7 +72,7 @@ def file_hash(path: Path) -> str:
         return file_sha256(real)
     if _is_hub_blob(real) and _is_as_downloaded(path, found) and _is_whole(path.suffix, real, found.st_size):
         return real.name
-    return _remembered(real, found)
+    return _cached(real, found)
 
 
 def _is_hub_blob(real: Path) -> bool:
@@ -112,7 +112,7 @@ def _is_whole(suffix: str, path: Path, size: int) -> bool:
         return False
 
 
-def _remembered(real: Path, found: os.stat_result) -> str:
+def _cached(real: Path, found: os.stat_result) -> str:
     """The hash of a large file, from the user's cache if file and times are the same as then."""
     # The change time can't be set by a program, so another file with a copied size and modification time is noticed.
     times = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"

@@ -118,7 +118,7 @@ def ids(name: str) -> list[str]:
 
 
 def inspect(container: str) -> dict[str, Any]:
-    """What the engine knows about a container."""
+    """The state of a container, from `docker inspect`."""
     found: list[dict[str, Any]] = json.loads(docker("inspect", container))
     return found[0]
 

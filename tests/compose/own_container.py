@@ -1,4 +1,4 @@
-"""The page about a container of one's own, as its tests read it: its blocks of code, by section."""
+"""The blocks of code in docs/own-container.md, by section."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_the_wheel_alone_makes_an_image_and_an_environment(tmp_path: Path) -> No
         subprocess.run(["docker", "rmi", named], capture_output=True, check=False)
 
     *install, serve = environment.replace("my-model", str(folder)).strip().splitlines()
-    # What the tests add to the import path has the sources, and would hide that the wheel lacks something.
+    # What the tests add to the import path has the sources, and would hide that a file is missing in the wheel.
     clean = "unset PYTHONPATH\n"
     type_in(clean + "\n".join(install))
     with _served(f"{clean}cd {folder}\n{serve}") as ready:

@@ -1,4 +1,4 @@
-"""The example of a container of one's own, without an engine: as the page shows it, and merged with Compose's files."""
+"""The files of examples/own-container, without an engine: as the page shows them, and merged with Compose's files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_hadolint_reports_nothing_about_the_example(name: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_an_image_of_ones_own_takes_the_base_image_of_this_version() -> None:
+def test_the_image_of_the_example_takes_the_base_image_of_this_version() -> None:
     default = re.findall(
         r"^ARG SERVICE_IMAGE=(\S+)$", (EXAMPLE / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -61,7 +61,7 @@ def test_the_configurations_of_the_page_are_valid(section: str, tmp_path: Path) 
 
 @pytest.mark.usefixtures("compose_cli")
 @pytest.mark.parametrize("overlay", ["docker/compose.cpu.yaml", "docker/compose.gpu.yaml", None])
-def test_a_service_of_ones_own_is_confined_like_the_others(overlay: str | None) -> None:
+def test_the_service_of_the_example_is_confined_like_the_others(overlay: str | None) -> None:
     services = configured(FILES[0], *([overlay] if overlay else []), FILES[1])
     own, echo = services["lookup"], services["espeak"]
     for key in (

@@ -134,7 +134,7 @@ def test_a_run_in_a_container_uses_all_replicas_and_leaves_them_as_they_are(tmp_
     asked = requests_by_container("demo")
     runs = tmp_path / "runs"
     runs.mkdir()
-    # In a shell that knows nothing of the replicas and the option.
+    # In a shell without the variables of the replicas and the option.
     compose("run", "--rm", "-T", "orchestrator", "run", "--limit", "12", "--quiet", OMNIGAP_RUNS=str(runs))
     assert ids("demo") == before
     shares = [count - asked[container] for container, count in requests_by_container("demo").items()]

@@ -1,4 +1,4 @@
-"""What `pip install` takes: the base is enough for a service, and the orchestrator names what it lacks."""
+"""What `pip install` takes: the base is enough for a service, and the orchestrator names the missing packages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _modules(packages: set[str]) -> set[str]:
 
 
 BEYOND_BASE = _modules(set().union(*map(_every, EXTRAS)) - _names(PROJECT["dependencies"]))
-"""Modules of all packages of all extras that a slim install lacks."""
+"""Modules of all packages of all extras that are not in a slim install."""
 
 
 def test_the_base_is_what_the_list_of_the_service_image_names() -> None:
@@ -64,7 +64,7 @@ def test_the_orchestrator_checks_for_every_package_of_its_extra() -> None:
         assert module in _modules({canonicalize_name(package)}), package
 
 
-def test_the_check_hides_what_it_should() -> None:
+def test_modules_of_the_extras_cannot_be_imported_in_these_tests() -> None:
     assert {"polars", "matplotlib", "scipy", "jinja2", "rich", "babel", "faster_whisper"} <= BEYOND_BASE
     done = run_without(BEYOND_BASE, "import polars")
     assert "ModuleNotFoundError: No module named 'polars'" in done.stderr
@@ -96,7 +96,7 @@ def test_a_service_is_listed_without_any_extra() -> None:
     ],
     ids=str,
 )
-def test_the_orchestrator_without_its_extra_says_in_one_line_what_to_install(
+def test_the_orchestrator_without_its_extra_prints_in_one_line_what_to_install(
     arguments: list[str], missing: list[str]
 ) -> None:
     code = f"import sys; sys.argv = ['omnigap-orchestrate', *{arguments!r}]\n" + _MAIN.format("orchestrator.cli.main")

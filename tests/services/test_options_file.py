@@ -1,4 +1,4 @@
-"""A service says when its options file is not what it loaded any more."""
+"""A service reports when its options file differs from what it loaded."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ CHANGES += [a_broken_link, huge]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_is_said_until_it_is_undone(tmp_path: Path, change: Callable[[Path], None]) -> None:
+def test_every_change_is_reported_until_it_is_undone(tmp_path: Path, change: Callable[[Path], None]) -> None:
     path = tmp_path / "options.toml"
     path.write_text(TEXT)
     file = from_file(path).file

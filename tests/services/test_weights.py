@@ -152,7 +152,7 @@ def test_a_changed_file_of_the_same_size_and_time_is_read_again(tmp_path: Path, 
     assert file_hash(path) == file_sha256(path) != before
 
 
-def test_the_hash_of_a_file_that_was_just_written_is_not_remembered(tmp_path: Path, reads: list[str]) -> None:
+def test_the_hash_of_a_file_that_was_just_written_is_not_cached(tmp_path: Path, reads: list[str]) -> None:
     path = large(tmp_path / "model.bin")
     assert file_hash(path) == file_hash(path)
     assert len(reads) == 2
@@ -160,7 +160,7 @@ def test_the_hash_of_a_file_that_was_just_written_is_not_remembered(tmp_path: Pa
 
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("damage", [b"", b"0" * 64, b"\xff" * 200])
-def test_a_damaged_memory_is_not_trusted(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_cache_entry_is_not_used(tmp_path: Path, damage: bytes) -> None:
     path = large(tmp_path / "model.bin")
     file_hash(path)
     (entry,) = (tmp_path / "cache" / "omnigap" / "weights").iterdir()
@@ -169,7 +169,7 @@ def test_a_damaged_memory_is_not_trusted(tmp_path: Path, damage: bytes) -> None:
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_memory_that_others_can_write_to_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_others_can_write_to_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cache" / "omnigap" / "weights"
     folder.mkdir(parents=True)
     folder.chmod(0o777)
@@ -180,7 +180,7 @@ def test_a_memory_that_others_can_write_to_is_not_used(tmp_path: Path, monkeypat
     assert len(list((tmp_path / f"omnigap-weights-{os.geteuid()}").iterdir())) == 1
 
 
-def test_folders_behind_links_are_read_and_circles_end(tmp_path: Path) -> None:
+def test_folders_behind_links_are_read_and_loops_end(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.bin").write_bytes(b"x")
     folder = tmp_path / "model"
@@ -210,9 +210,7 @@ def test_a_folder_under_two_names_counts_as_in_a_copy(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_file_that_changes_while_it_is_read_is_not_remembered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_while_it_is_read_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = large(tmp_path / "model.bin")
 
     def written_meanwhile(real: Path) -> str:

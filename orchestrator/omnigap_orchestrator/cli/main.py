@@ -106,9 +106,10 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         protect_streams()
-        if lacking := _lacking():
-            # Services are installed without the orchestrator's libraries, but with its sources.
-            _show(click.ClickException(lacking))
+        if missing := _missing_packages():
+            # Services are installed without the orchestrator's libraries, but with its sources. Not `_show`, which
+            # imports one of them.
+            click.echo(f"Error: {missing}", err=True)
             sys.exit(1)
         # Text that can't be written is dropped, and the command goes on: its work is not worth less.
         before = sys.stdout
@@ -148,8 +149,8 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, command.help) for name, command in _commands().items()])
 
 
-def _lacking() -> str:
-    """Which packages of the orchestrator are not installed, and the command that installs them; empty if none."""
+def _missing_packages() -> str:
+    """A message with the orchestrator's missing packages and the command that installs them; empty if none."""
     # `find_spec` imports nothing, so that `--help` stays fast.
     names = [package for package, module in PACKAGES.items() if importlib.util.find_spec(module) is None]
     return f"the orchestrator needs {', '.join(names)}: pip install 'omnigap[orchestrator]'" if names else ""

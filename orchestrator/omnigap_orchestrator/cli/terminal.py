@@ -22,7 +22,7 @@ SHOWN_RUNS = "OMNIGAP_SHOWN_RUNS"
 
 
 def runs_pattern(folder: str) -> re.Pattern[str]:
-    """Finds paths of a folder, and commands in backticks, which are typed in the container and keep its paths."""
+    """Matches paths of a folder, and commands in backticks, whose paths stay those of the container."""
     return re.compile(rf"(`omnigap-orchestrate [^`]*`)|(?<![\w./-]){re.escape(folder)}(?!\.?[\w-])")
 
 

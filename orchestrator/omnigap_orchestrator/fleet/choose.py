@@ -168,7 +168,7 @@ def _kept_or_found(
     answering = [each for each in found if each.answers]
     for other in found:
         if other.is_foreign:
-            on_note(f"{other.address}, the port of Compose's {other.name}, is used by something else: {other.state}")
+            on_note(f"{other.address}, the port of Compose's {other.name}, is used by another program: {other.state}")
     if remembered is FleetKind.EMBEDDED:
         if answering:
             named = ", ".join(f"{each.name} at {each.address}" for each in answering)
@@ -176,7 +176,7 @@ def _kept_or_found(
                 f"Compose answers too ({named}): this run keeps its embedded services; --fleet compose changes that"
             )
         return FleetKind.EMBEDDED
-    # A service of a profile is no part of what a run uses: if it is not started, a child process takes its place.
+    # No run needs a service of a profile: if it is not started, a child process is used instead.
     kept = remembered is FleetKind.COMPOSE and any(not each.on_demand for each in found)
     return FleetKind.COMPOSE if answering or kept else FleetKind.EMBEDDED
 

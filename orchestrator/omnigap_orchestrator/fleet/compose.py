@@ -38,7 +38,7 @@ _ABSENT = ("gRPC status UNAVAILABLE", "gRPC status DEADLINE_EXCEEDED")
 
 @dataclass(frozen=True, slots=True)
 class ComposeService:
-    """One of Compose's services, and what its port showed.
+    """One of Compose's services, and the result of a look at its port.
 
     Attributes:
         answers: a model service is there; it may still be loading.
@@ -73,7 +73,7 @@ def compose_address(name: str) -> str:
 
 
 async def look_for_compose(required: Required) -> tuple[ComposeService, ...]:
-    """The required services of Compose, each with what its port shows now."""
+    """The required services of Compose, each with its state now."""
     wanted = [(name, role) for name, (role, _) in COMPOSE_PORTS.items() if is_required(name, role, required)]
     # All ports at once: each check waits up to a second for a port that nothing listens on.
     return tuple(await asyncio.gather(*(_look(name, role) for name, role in wanted)))
@@ -83,10 +83,10 @@ async def _look(name: str, role: Role) -> ComposeService:
     address = compose_address(name)
     async with GenerateClient(address) as client:
         state = await client.health(timeout_s=_TIMEOUT_S)
-        # A service listens, and says NOT_SERVING, before it has loaded its model, and while it stops.
+        # A service listens and reports NOT_SERVING before it has loaded its model, and while it stops.
         answers = state in (SERVING, "NOT_SERVING")
         if state == SERVING:
-            # Health is not ours alone: another gRPC server may use the port.
+            # Other gRPC servers have the same health service: one of them may use the port.
             try:
                 await client.describe(timeout_s=5 * _TIMEOUT_S)
             except ContractError as error:

@@ -89,7 +89,7 @@ class Fleet(ABC):
     """An async context manager: returns the endpoints on entry, stops what it started on exit.
 
     Attributes:
-        kind: `compose` or `embedded`, which a run's folder remembers; None if all endpoints are configured.
+        kind: `compose` or `embedded`, which is stored in a run's folder; None if all endpoints are configured.
     """
 
     kind: FleetKind | None = None

@@ -37,8 +37,8 @@ class RunFolder:
     def __init__(self, root: Path) -> None:
         """Raises FolderError if UTF-8 can't hold the path, which the configuration, the report and polars need."""
         try:
-            # In the orchestrator's container, messages show the folder as the host has it (`cli.terminal`), which takes
-            # a complete path.
+            # In the orchestrator's container, messages show the host's path of the folder (`cli.terminal`), which needs
+            # an absolute path here.
             self.root = utf8_path(root.absolute() if "OMNIGAP_SHOWN_RUNS" in os.environ else root)
         except ValueError as error:
             raise FolderError(f"the path {error}, or choose another --run-dir") from None

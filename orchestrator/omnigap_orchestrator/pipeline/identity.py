@@ -46,7 +46,7 @@ def source_of(config: Config, role: Role, name: str) -> str:
 
 
 def source_row(config: Config, role: Role, name: str) -> MetaRow | None:
-    """The row that says where the service whose card is saved now was found; None for a role without one."""
+    """The row with the place where the service of a new card was found; None for a role without such a row."""
     return MetaRow(_key(role, name), source_of(config, role, name)) if role in _WITH_SOURCE else None
 
 

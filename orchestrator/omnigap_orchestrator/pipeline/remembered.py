@@ -1,9 +1,9 @@
-"""What a run's folder remembers of its services: its fleet, and its instruments.
+"""What is stored in a run's folder about its services: the fleet and the instruments.
 
 The instruments are the ASR scorer, the voice that reads the questions aloud (the TTS service) and the judge. Their
-results are found by their digest, so that another one replaces all of them in the tables, however it came about: a new
-image, another option, an update of omnigap. That is refused before anything is stored, unless a flag asks for it. A
-changed model is never refused: what a run measures may change, what it measures with may not do so unnoticed.
+results are found by their digest, so another digest replaces all of them in the tables, whether its cause is a new
+image, another option or an update of omnigap. Such a change is refused before anything is stored, unless a flag accepts
+it. A changed model is never refused: it is what the run measures, and the instruments are what it measures with.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class InstrumentChange:
         what: its name in messages.
         address: where the new one answers.
         stored: what of the old one would no longer be used, such as `84 stored transcripts`.
-        again: what would be done again; empty if the new one's results are stored as well.
+        again: what would be done again; empty if the results of the new one are stored as well.
     """
 
     role: Role
@@ -127,7 +127,7 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], ke
         kept: what the refusal left as it was; empty: the whole folder.
 
     Raises:
-        InstrumentError: others are there.
+        InstrumentError: there are changes that the command does not accept.
     """
     refused = [change for change in changes if change.role not in context.accepts]
     if refused:

@@ -1,4 +1,4 @@
-"""Health of replicas: ejects and probes them, finds hung ones, and says when none is left or a service is silent."""
+"""Health of replicas: ejects and probes them, finds hung ones, and reports absent replicas and silent services."""
 
 from __future__ import annotations
 

@@ -284,8 +284,8 @@ def check_scorer_language(inputs: Inputs) -> list[Finding]:
         return []
     why = unknown_to_scorer(config, inputs.items, SHIPPED_LANGUAGES, inputs.scope)
     found = [Finding.failed(SCORER_LANGUAGE, why)] if why else []
-    # Compose's scorer may answer instead, which never is one of [fleet.services]. A command that connects checks its
-    # languages then.
+    # Compose's scorer may answer instead; services of [fleet.services] are never Compose's. A command that connects
+    # checks the languages of the scorer then.
     kind = config.fleet.kind
     certain = kind is FleetKind.EMBEDDED or (config.fleet.services and kind is not FleetKind.COMPOSE)
     return found if certain or not inputs.scope.connects else softened(found)

@@ -126,7 +126,7 @@ async def _check_replica(
     if of_this_version and version not in ("", omnigap.__version__):
         text = (
             f"its image has omnigap {version}, and this is {omnigap.__version__}: "
-            "`docker compose up -d --build --wait` brings it up to date"
+            "`docker compose up -d --build --wait` updates it"
         )
         found.append(Finding.warning(check, text))
     if used_for is not None:

@@ -67,7 +67,7 @@ class PartClient:
     No more calls than the service declares (`max_concurrent`) run at once; the others wait here.
 
     The service's digest is part of the cascade's. So a service that has another digest than at the start is reported
-    once, when a call shows it or a few seconds later. One that is away, or back with the same digest, is not.
+    once, by a call or a few seconds later without one. An absent service, or one with the same digest, is not reported.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class PartClient:
 
         Each request carries the digest that the service had at the start, since that digest is part of the cascade's:
         a service that was replaced in the meantime refuses the call instead of answering under the wrong digest.
-        The call then ends with DRAINING, because the cascade ends to be started again.
+        The call then ends with DRAINING, because the cascade has to be started again.
 
         Args:
             on_text, on_reasoning, on_audio: called on the loop's thread; the last takes 16-bit mono PCM and Hz.
@@ -173,7 +173,7 @@ class PartClient:
         try:
             card = await self._client.describe(_DESCRIBE_S)
         except ContractError:
-            # It is away, or still loading. It may come back as what it was.
+            # It is absent or still loading. It may come back with the same digest.
             return False
         if card.digest != self.card.digest and not self._change:
             self._change = (

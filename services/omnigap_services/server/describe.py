@@ -26,7 +26,7 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
     """
     return {
         **card.settings,
-        # Weights that are identified by their content are often called after their folder or hub name.
+        # Weights that are identified by their content are often named after their folder or hub name.
         "service.name": "" if card.weights_source else card.name,
         "service.version": card.version,
         "service.code": code_hash(adapter),

@@ -1,4 +1,4 @@
-"""Below an incomplete run, the terminal says which error its missing cells have; so does --json."""
+"""Below an incomplete run, the terminal and --json show the error of its missing cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report says about services: whether the shipped scorer heard a model that it was not made for."""
+"""What the report says about services: whether the shipped scorer transcribed a model that it was not made for."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def test_a_run_that_used_compose_waits_for_it(compose: dict[str, tuple[Rol
         assert (await chosen(required=required, remembered=COMPOSE))[0].kind is COMPOSE
 
 
-async def test_a_run_that_used_child_processes_keeps_them_and_says_so(
+async def test_a_run_that_used_child_processes_keeps_them_with_a_note(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     fleet, notes = await chosen(remembered=EMBEDDED)
@@ -79,7 +79,7 @@ async def test_a_run_that_used_child_processes_keeps_them_and_says_so(
 
 
 @pytest.mark.parametrize(("remembered", "named"), [(COMPOSE, EMBEDDED), (EMBEDDED, COMPOSE)])
-async def test_naming_a_fleet_changes_it_and_says_so(
+async def test_naming_a_fleet_changes_it_with_a_note(
     compose: dict[str, tuple[Role, int]], host_wire: ServeWire, remembered: FleetKind, named: FleetKind
 ) -> None:
     await serve(compose, host_wire, *RUN_SERVICES)
@@ -129,7 +129,7 @@ async def test_a_port_of_compose_may_be_changed_in_the_environment(
     assert (await chosen())[0].kind is COMPOSE
 
 
-async def test_a_reader_of_a_profile_that_is_not_started_is_a_child_process(
+async def test_an_ocr_service_whose_profile_is_not_started_is_a_child_process(
     compose: dict[str, tuple[Role, int]],
 ) -> None:
     only = Required((), scorer=False, tts=False, ocr=True)
@@ -138,7 +138,7 @@ async def test_a_reader_of_a_profile_that_is_not_started_is_a_child_process(
     assert fleet.kind is COMPOSE and "docker compose --profile ocr up -d --wait" in notes
 
 
-async def test_a_blinking_container_changes_nothing(
+async def test_containers_that_stop_and_return_change_nothing(
     tmp_path: Path, compose: dict[str, tuple[Role, int]], host_wire: ServeWire
 ) -> None:
     wires = await serve(compose, host_wire, *RUN_SERVICES)

@@ -159,7 +159,7 @@ async def test_several_changes_are_refused_together(tmp_path: Path) -> None:
         assert await made.run("tts", "judge", "scorer")
 
 
-async def test_a_part_of_the_plan_does_not_make_room_for_another_scorer(tmp_path: Path) -> None:
+async def test_a_smaller_plan_does_not_allow_another_scorer(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         made.swap("scorer")
@@ -257,7 +257,7 @@ async def test_an_interrupted_change_is_continued_without_the_flag(tmp_path: Pat
         assert set(made.setting.table().filter(condition="s2s")["asr_digest"]) == {"scorer-b"}
 
 
-async def test_a_lost_configuration_does_not_open_the_folder_to_another_scorer(tmp_path: Path) -> None:
+async def test_a_lost_configuration_does_not_allow_another_scorer(tmp_path: Path) -> None:
     async with study(tmp_path) as made:
         await made.run()
         made.setting.folder.config.unlink()

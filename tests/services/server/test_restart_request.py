@@ -50,7 +50,7 @@ async def test_the_first_of_many_requests_counts(running: Start) -> None:
     assert (await served.caller.describe()).outdated == why == served.server.restart_reason
 
 
-async def test_a_request_during_load_keeps_the_service_closed(running: Start) -> None:
+async def test_after_a_request_during_load_no_call_is_accepted(running: Start) -> None:
     class Changing(Double):
         def load(self) -> Card:
             self.request_restart("a part changed")
