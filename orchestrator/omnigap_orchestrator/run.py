@@ -21,6 +21,7 @@ from omnigap_orchestrator.journal import AnswerRow, Records, ScoreRow, Transcrip
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
+from omnigap_orchestrator.pipeline.instruments import InstrumentError, check_instruments, choose_fleet
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.open_cells import (
     OpenCell,
@@ -32,7 +33,6 @@ from omnigap_orchestrator.pipeline.open_cells import (
 )
 from omnigap_orchestrator.pipeline.pipeline import Pipeline
 from omnigap_orchestrator.pipeline.prepare import connect_services, connected_services, load_run, prepare
-from omnigap_orchestrator.pipeline.remembered import InstrumentError, check_instruments, choose_fleet
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.scope import (
     RunScope,

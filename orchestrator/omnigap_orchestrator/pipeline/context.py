@@ -35,7 +35,7 @@ from omnigap_orchestrator.journal import (
 )
 from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.identity import left_row, source_row
+from omnigap_orchestrator.pipeline.identity import replaced_row, source_row
 from omnigap_orchestrator.pipeline.scope import Stage, retry_policy
 from omnigap_orchestrator.pool import CallFailed, Service, Unavailable, WaitNotes, connect
 
@@ -148,7 +148,7 @@ class RunContext:
                 rows.append(source)
             before = self.records.services.get((role, name))
             seen = None if before is None else pb.DescribeResponse.FromString(before.describe)
-            left = left_row(self.journal, name, seen, service.card, accepted=role in self.accepts)
+            left = replaced_row(self.journal, name, seen, service.card, accepted=role in self.accepts)
             if left is not None:
                 rows.append(left)
             card = service.card.SerializeToString(deterministic=True)

@@ -81,34 +81,34 @@ def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]
 _INSTRUMENTS = (Role.SCORER.value, SECOND_SCORER, Role.TTS.value, Role.JUDGE.value)
 
 
-def left_instruments(journal: Journal, name: str) -> dict[str, str]:
+def replaced_instruments(journal: Journal, name: str) -> dict[str, str]:
     """The instruments that were replaced without a flag: digest -> name of the service.
 
     Args:
         name: of the card in the journal.
     """
-    return dict(json.loads(journal.meta(_left_key(name)) or "{}"))
+    return dict(json.loads(journal.meta(_replaced_key(name)) or "{}"))
 
 
-def left_row(
+def replaced_row(
     journal: Journal, name: str, before: pb.DescribeResponse | None, now: pb.DescribeResponse, *, accepted: bool
 ) -> MetaRow | None:
-    """The row for the instruments that are left once `now` is stored; None if it stays as it is.
+    """The row for the instruments that count as replaced once `now` is stored; None if it stays as it is.
 
     Args:
         accepted: whether a flag accepts that results of others are replaced.
     """
     if name not in _INSTRUMENTS:
         return None
-    known = left_instruments(journal, name)
-    left = {} if accepted else {digest: title for digest, title in known.items() if digest != now.digest}
+    known = replaced_instruments(journal, name)
+    replaced = {} if accepted else {digest: title for digest, title in known.items() if digest != now.digest}
     if not accepted and before is not None and before.digest != now.digest:
-        left[before.digest] = before.name
-    return None if left == known else MetaRow(_left_key(name), json.dumps(left))
+        replaced[before.digest] = before.name
+    return None if replaced == known else MetaRow(_replaced_key(name), json.dumps(replaced))
 
 
-def _left_key(name: str) -> str:
-    return f"left {name}"
+def _replaced_key(name: str) -> str:
+    return f"replaced {name}"
 
 
 def _key(role: str, name: str) -> str:

@@ -24,7 +24,7 @@ from omnigap_orchestrator.items import select_items
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import FolderError, RunFolder, replacing
-from omnigap_orchestrator.pipeline.remembered import choose_fleet
+from omnigap_orchestrator.pipeline.instruments import choose_fleet
 from omnigap_orchestrator.pipeline.requests import model_request
 from omnigap_orchestrator.pipeline.results import times_of
 from omnigap_orchestrator.pipeline.scope import RunScope

@@ -25,8 +25,8 @@ from omnigap_orchestrator.journal import CarrierRow, TranscriptRow
 from omnigap_orchestrator.pipeline.cells import Cards
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, ServiceCalls, call_for_each, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, StoredPlan, replacing
+from omnigap_orchestrator.pipeline.instruments import InstrumentChange, choose_fleet, enforce_changes
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.pipeline.remembered import InstrumentChange, choose_fleet, enforce_changes
 from omnigap_orchestrator.pipeline.requests import synthesise, transcribe_request
 from omnigap_orchestrator.pipeline.score import scoring_version
 from omnigap_orchestrator.pipeline.stored_files import remember

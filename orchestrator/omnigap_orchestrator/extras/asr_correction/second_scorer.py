@@ -11,7 +11,7 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext, ServiceCalls, call_for_each
 from omnigap_orchestrator.pipeline.identity import SECOND_SCORER
-from omnigap_orchestrator.pipeline.remembered import check_second_scorer
+from omnigap_orchestrator.pipeline.instruments import check_second_scorer
 from omnigap_orchestrator.pipeline.requests import transcribe_request
 from omnigap_orchestrator.pipeline.scope import RunScope
 from omnigap_orchestrator.pipeline.stored import stored_answer, stored_transcript

@@ -24,8 +24,8 @@ from omnigap_orchestrator.fleet.choose import lists_role, services_of
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, in_thread, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan, replacing
+from omnigap_orchestrator.pipeline.instruments import choose_fleet
 from omnigap_orchestrator.pipeline.prepare import load_cells
-from omnigap_orchestrator.pipeline.remembered import choose_fleet
 from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightScope, run_preflight
 from omnigap_orchestrator.run import refresh

@@ -14,7 +14,7 @@ from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationEr
 from omnigap_orchestrator.extras.asr_correction.measure import calibrate
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.pipeline.remembered import InstrumentError
+from omnigap_orchestrator.pipeline.instruments import InstrumentError
 from omnigap_orchestrator.pipeline.stored_files import remember
 from omnigap_orchestrator.preflight import PreflightError
 from omnigap_orchestrator.run import report

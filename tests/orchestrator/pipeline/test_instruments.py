@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.journal import Journal, TranscriptRow
-from omnigap_orchestrator.pipeline.remembered import InstrumentError
+from omnigap_orchestrator.pipeline.instruments import InstrumentError
 from tests.helpers.running import Orchestrator, Setting, item, outcomes
 from tests.helpers.served_doubles import Wire, audio, complete, text
 
@@ -171,7 +171,7 @@ async def test_a_smaller_plan_does_not_allow_another_scorer(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("role", [*FLAGS])
 @pytest.mark.parametrize("meanwhile", ["other items", "other conditions"])
-async def test_another_plan_in_between_does_not_make_room_for_another_instrument(
+async def test_another_plan_in_between_does_not_permit_another_instrument(
     tmp_path: Path, role: str, meanwhile: str
 ) -> None:
     async with study(tmp_path) as made:

@@ -26,7 +26,7 @@ from omnigap_orchestrator.journal import FLEET_META
 from omnigap_orchestrator.pipeline.cells import Cards, PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import RunContext
 from omnigap_orchestrator.pipeline.folder import load_plan, load_rubrics
-from omnigap_orchestrator.pipeline.identity import SECOND_SCORER, left_instruments
+from omnigap_orchestrator.pipeline.identity import SECOND_SCORER, replaced_instruments
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
@@ -179,7 +179,9 @@ def check_second_scorer(context: RunContext, cells: PlannedCells, card: pb.Descr
     # If it is accepted, `check_instruments` may have noted it already.
     if before is not None and Role.SCORER not in context.accepts:
         compared = _compared(context, Role.SCORER, SECOND_SCORER, before, card, address)
-        kept = f"The results of this command are stored in {context.folder.root}, and those of the second scorer kept."
+        kept = (
+            f"The results of this command are stored in {context.folder.root}, and those of the second scorer are kept."
+        )
         enforce_changes(context, _changes(context, cells.config, cells.plan, compared), kept)
 
 
@@ -196,17 +198,17 @@ class _Compared:
     before: pb.DescribeResponse
     now: pb.DescribeResponse
     address: str
-    left: bool = False
+    replaced: bool = False
 
 
 def _compared(
     context: RunContext, role: Role, name: str, before: pb.DescribeResponse, now: pb.DescribeResponse, address: str
 ) -> list[_Compared]:
-    """The pairs of an instrument that differ: with the one that was seen last, and with those that were left."""
+    """The pairs of an instrument that differ: with the one that was seen last, and with earlier ones."""
     found = [_Compared(role, name, before, now, address)]
-    for digest, title in left_instruments(context.journal, name).items():
+    for digest, title in replaced_instruments(context.journal, name).items():
         card = pb.DescribeResponse(name=title, digest=digest)
-        found.append(_Compared(role, name, card, now, address, left=True))
+        found.append(_Compared(role, name, card, now, address, replaced=True))
     return [each for each in found if each.before.digest != each.now.digest]
 
 
@@ -270,8 +272,8 @@ class _Stored:
             what, (stored, again) = "the second ASR scorer", self._transcripts(before, after, second=True)
         else:
             what, (stored, again) = "the ASR scorer", self._transcripts(before, after, second=False)
-        # The tables do not use what the one that was left has in common with the new one.
-        if not stored or (each.left and not again):
+        # The tables do not use what a replaced one has in common with the new one.
+        if not stored or (each.replaced and not again):
             return None
         return InstrumentChange(each.role, what, each.before, each.now, each.address, stored, again)
 
