@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from omnigap_orchestrator.pool import RetryPolicy, Service, connect
+from omnigap_orchestrator.pool.addresses import LookUp, look_up
 from tests.orchestrator.pool.asking import PATIENT, Connect
 
 
@@ -20,8 +21,8 @@ async def connected(notes: list[str]) -> AsyncIterator[Connect]:
     """Connects to replicas; the pools are closed at the end."""
     services: list[Service] = []
 
-    async def start(*addresses: str, policy: RetryPolicy = PATIENT) -> Service:
-        service = await connect("omni", addresses, policy, notes.append)
+    async def start(*addresses: str, policy: RetryPolicy = PATIENT, look_up: LookUp = look_up) -> Service:
+        service = await connect("omni", addresses, policy, notes.append, look_up=look_up)
         assert service is not None
         services.append(service)
         return service

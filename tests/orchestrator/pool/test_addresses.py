@@ -6,7 +6,7 @@ A resolver of the test maps names to addresses of the loopback network, where re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import pytest
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from omnigap.answer import Answer
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_orchestrator.pool import RetryPolicy, Service, ServiceError, connect
+from omnigap_orchestrator.pool import Service, ServiceError, connect
 from omnigap_orchestrator.pool.addresses import HostNames, look_up, one_family
 from tests.helpers.served_doubles import PATIENCE_S, ServeWire, Wire
-from tests.orchestrator.pool.asking import PATIENT, ask_all, echo, raising, texts, words_of
+from tests.orchestrator.pool.asking import PATIENT, Connect, ask_all, echo, raising, texts, words_of
 
 V4 = st.ip_addresses(v=4).map(str)
 V6 = st.ip_addresses(v=6).map(str)
@@ -44,25 +44,6 @@ class Dns:
         return self.names[host]
 
 
-ByName = Callable[..., Awaitable[Service]]
-
-
-@pytest.fixture
-async def by_name(notes: list[str]) -> AsyncIterator[ByName]:
-    """Connects to endpoints with a resolver; the pools are closed at the end."""
-    services: list[Service] = []
-
-    async def start(dns: Dns, *endpoints: str, policy: RetryPolicy = PATIENT) -> Service:
-        service = await connect("omni", endpoints, policy, notes.append, look_up=dns)
-        assert service is not None
-        services.append(service)
-        return service
-
-    yield start
-    for service in services:
-        await service.pool.close()
-
-
 async def containers(host_wire: ServeWire, *wires: Wire) -> int:
     """Serves doubles at 127.0.0.2, 127.0.0.3, ... on one port, which is returned."""
     for number, wire in enumerate(wires):
@@ -71,10 +52,10 @@ async def containers(host_wire: ServeWire, *wires: Wire) -> int:
     return wires[0].port
 
 
-async def test_calls_are_spread_over_all_addresses_of_a_name(host_wire: ServeWire, by_name: ByName) -> None:
+async def test_calls_are_spread_over_all_addresses_of_a_name(host_wire: ServeWire, connected: Connect) -> None:
     wires = [Wire(echo, delay_s=0.01, max_concurrent=3) for _ in range(3)]
     port = await containers(host_wire, *wires)
-    service = await by_name(Dns(demo=[wire.host for wire in wires]), f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=Dns(demo=[wire.host for wire in wires]))
     assert service.pool.capacity == 9
     words = [f"question {number}" for number in range(45)]
     answers = await ask_all(service, *words)
@@ -85,11 +66,11 @@ async def test_calls_are_spread_over_all_addresses_of_a_name(host_wire: ServeWir
 
 
 async def test_the_other_addresses_answer_when_one_is_gone(
-    host_wire: ServeWire, by_name: ByName, notes: list[str]
+    host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     lost, kept = Wire(echo, delay_s=3600), Wire(echo)
     port = await containers(host_wire, lost, kept)
-    service = await by_name(Dns(demo=["127.0.0.2", "127.0.0.3"]), f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=Dns(demo=["127.0.0.2", "127.0.0.3"]))
     words = [f"question {number}" for number in range(12)]
     calls = asyncio.create_task(ask_all(service, *words))
     await lost.until_asked(1)
@@ -106,12 +87,12 @@ async def until_asked_by_all(service: Service, *wires: Wire) -> None:
 
 @pytest.mark.parametrize("left", [["127.0.0.4", "127.0.0.3"], ["127.0.0.3", "127.0.0.4", "127.0.0.5"]])
 async def test_a_recreated_container_is_used_at_its_new_address(
-    host_wire: ServeWire, by_name: ByName, notes: list[str], left: list[str]
+    host_wire: ServeWire, connected: Connect, notes: list[str], left: list[str]
 ) -> None:
     wires = [Wire(echo, max_concurrent=1, delay_s=0.01) for _ in range(2)]
     port = await containers(host_wire, *wires)
     dns = Dns(demo=["127.0.0.2", "127.0.0.3"])
-    service = await by_name(dns, f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=dns)
     await wires[0].stop()
     recreated = Wire(echo, host="127.0.0.4", port=port)
     await host_wire(recreated)
@@ -123,11 +104,11 @@ async def test_a_recreated_container_is_used_at_its_new_address(
     assert service.pool.capacity == 2
 
 
-async def test_all_containers_may_be_recreated_one_after_the_other(host_wire: ServeWire, by_name: ByName) -> None:
+async def test_all_containers_may_be_recreated_one_after_the_other(host_wire: ServeWire, connected: Connect) -> None:
     wires = [Wire(echo, max_concurrent=1, delay_s=0.01) for _ in range(2)]
     port = await containers(host_wire, *wires)
     dns = Dns(demo=["127.0.0.2", "127.0.0.3"])
-    service = await by_name(dns, f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=dns)
     calls = asyncio.create_task(ask_all(service, *(f"{number}" for number in range(200))))
     await wires[0].until_asked(1)
     dns.names["demo"] = []
@@ -142,11 +123,13 @@ async def test_all_containers_may_be_recreated_one_after_the_other(host_wire: Se
     assert not [answer for answer in await calls if not isinstance(answer, Answer)]
 
 
-async def test_no_replica_moves_to_an_address_in_use(host_wire: ServeWire, by_name: ByName, notes: list[str]) -> None:
+async def test_no_replica_moves_to_an_address_in_use(
+    host_wire: ServeWire, connected: Connect, notes: list[str]
+) -> None:
     wires = [Wire(echo, delay_s=0.01) for _ in range(2)]
     port = await containers(host_wire, *wires)
     dns = Dns(demo=["127.0.0.2", "127.0.0.3"])
-    service = await by_name(dns, f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=dns)
     dns.names["demo"] = ["127.0.0.3"]
     await wires[0].stop()
     await ask_all(service, *(f"{number}" for number in range(8)))
@@ -193,7 +176,7 @@ class _Draining(Wire):
             yield response
 
 
-async def test_a_container_that_drains_finishes_its_calls(host_wire: ServeWire, by_name: ByName) -> None:
+async def test_a_container_that_drains_finishes_its_calls(host_wire: ServeWire, connected: Connect) -> None:
     def respond(request: pb.GenerateRequest) -> Iterator[pb.GenerateResponse]:
         if words_of(request) != "long":
             raise raising(Reason.DRAINING)
@@ -202,7 +185,7 @@ async def test_a_container_that_drains_finishes_its_calls(host_wire: ServeWire, 
     old = _Draining(respond)
     port = await containers(host_wire, old, Wire(echo))
     dns = Dns(demo=["127.0.0.2", "127.0.0.3"])
-    service = await by_name(dns, f"demo:{port}")
+    service = await connected(f"demo:{port}", look_up=dns)
     calls = asyncio.create_task(ask_all(service, "long"))
     await old.started.wait()
     recreated = Wire(echo, host="127.0.0.4", port=port)
@@ -222,12 +205,12 @@ async def test_a_container_that_drains_finishes_its_calls(host_wire: ServeWire, 
 
 
 async def test_a_name_that_is_not_known_yet_is_waited_for(
-    host_wire: ServeWire, by_name: ByName, notes: list[str]
+    host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     wires = [Wire(echo, delay_s=0.01, max_concurrent=1) for _ in range(2)]
     port = await containers(host_wire, *wires)
     dns = Dns()
-    connecting = asyncio.create_task(by_name(dns, f"demo.invalid:{port}"))
+    connecting = asyncio.create_task(connected(f"demo.invalid:{port}", look_up=dns))
     async with asyncio.timeout(PATIENCE_S):
         while not notes:
             await asyncio.sleep(0.01)
@@ -245,12 +228,12 @@ async def test_addresses_with_different_digests_are_refused(host_wire: ServeWire
 
 
 async def test_one_address_under_two_names_is_one_replica(
-    host_wire: ServeWire, by_name: ByName, notes: list[str]
+    host_wire: ServeWire, connected: Connect, notes: list[str]
 ) -> None:
     wires = [Wire(echo) for _ in range(2)]
     port = await containers(host_wire, *wires)
     dns = Dns(demo=["127.0.0.2", "127.0.0.3"], alias=["127.0.0.3", "127.0.0.2"])
-    service = await by_name(dns, f"demo:{port}", f"alias:{port}", f"127.0.0.3:{port}")
+    service = await connected(f"demo:{port}", f"alias:{port}", f"127.0.0.3:{port}", look_up=dns)
     assert service.pool.capacity == 8
     assert len(notes) == 3 and all("used once" in note and f"demo:{port}" in note for note in notes)
     # Another port is another service.
@@ -293,7 +276,7 @@ async def test_a_name_with_one_address_stays_a_name() -> None:
 
 
 async def test_a_name_server_that_does_not_answer_holds_up_one_look_up_only(
-    host_wire: ServeWire, by_name: ByName
+    host_wire: ServeWire, connected: Connect
 ) -> None:
     asked = 0
 
@@ -307,7 +290,7 @@ async def test_a_name_server_that_does_not_answer_holds_up_one_look_up_only(
     address = await host_wire(wire)
     names = HostNames(look_up=dead)
     service, *found = await asyncio.gather(
-        by_name(dead, "dead.invalid:1", address), *(names.addresses("dead.invalid:1") for _ in range(3))
+        connected("dead.invalid:1", address, look_up=dead), *(names.addresses("dead.invalid:1") for _ in range(3))
     )
     assert texts(await ask_all(service, "now")) == ["now"]
     assert found == [[], [], []] and asked == 2
