@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from omnigap_orchestrator.journal import AnswerRow, Records, ScoreRow, Transcrip
 from omnigap_orchestrator.pipeline.cells import PlannedCell, PlannedCells
 from omnigap_orchestrator.pipeline.context import Observer, RunContext, command_line, in_thread, now, open_run
 from omnigap_orchestrator.pipeline.folder import RunFolder, load_plan
+from omnigap_orchestrator.pipeline.identity import moved_scorer
 from omnigap_orchestrator.pipeline.instruments import InstrumentError, check_instruments, choose_fleet
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.open_cells import (
@@ -275,7 +276,10 @@ async def _fleet(context: RunContext, config: Config, items: Sequence[Item], sco
     if scope.stages == (Stage.SCORE,):
         # The plan still needs the names of the models, but no service is worth starting.
         return StaticFleet(Endpoints(dict.fromkeys(planned_models(config), ()), (), ()), "none needed for scoring")
-    return await choose_fleet(context, config, required_from_fleet(config, items, scope))
+    required = required_from_fleet(config, items, scope)
+    if not config.scorer.endpoints and moved_scorer(context.journal, config):
+        required = replace(required, scorer=True)
+    return await choose_fleet(context, config, required)
 
 
 # Rescores stored answers after the scoring rules changed, without calling a service.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import time
@@ -160,7 +161,9 @@ def read_options(kind: type[OptionsT], service: str, options: Mapping[str, objec
         for fault in error.errors():
             key = ".".join(str(part) for part in fault["loc"])
             if fault["type"] == "extra_forbidden":
-                faults.append(f"unknown option {key!r} (known: {known})")
+                near = difflib.get_close_matches(key, list(kind.model_fields), n=1)
+                hint = f", did you mean {near[0]!r}?" if near else ""
+                faults.append(f"unknown option {key!r}{hint} (known: {known})")
             elif fault["type"] == "missing":
                 faults.append(f"option {key!r} is missing: add it")
             else:

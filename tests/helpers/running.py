@@ -119,9 +119,11 @@ class Setting:
             await process_cells(context, config, self.load_items(), scope, endpoints)
         return self.table()
 
-    async def drive(self, *, stages: Sequence[str] = ("generate", "transcribe", "score")) -> dict[str, Any]:
+    async def drive(
+        self, *, stages: Sequence[str] = ("generate", "transcribe", "score"), conditions: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Runs in this process, with fleet and output files; returns the content of summary.json."""
-        scope = RunScope.parse((), (), stages)
+        scope = RunScope.parse((), conditions, stages)
         observer = Silent()
         self.notes = observer.notes
         summary = await run(self.config(), self.load_items(), self.folder, scope, observer, self.accepts)

@@ -107,7 +107,7 @@ async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
     endpoints = endpoints_of(config) if config_path is not None else None
     # Without configured endpoints, the services of compose.yaml are the likely ones.
     if endpoints is None:
-        places = [(name, compose_address(name)) for name in COMPOSE_PORTS]
+        places = [(name, address) for name in COMPOSE_PORTS if (address := compose_address(name))]
     else:
         places = [(name, address) for name, addresses in endpoints.models.items() for address in addresses]
         places += [("scorer", address) for address in endpoints.scorer] + [

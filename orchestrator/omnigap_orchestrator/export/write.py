@@ -32,6 +32,7 @@ from omnigap_orchestrator.journal.tables import MetaRow
 from omnigap_orchestrator.pipeline.cells import PlannedCells
 from omnigap_orchestrator.pipeline.damage import unused_rows
 from omnigap_orchestrator.pipeline.folder import RUBRICS_META, RunFolder, replacing
+from omnigap_orchestrator.pipeline.identity import outdated_cards
 from omnigap_orchestrator.pipeline.idle_latency import read_idle_answers
 from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
@@ -166,6 +167,8 @@ def fingerprint(folder: RunFolder, records: Records, config: Config) -> str:
         for f in records.failures.values()
     )
     services = sorted(f"{row.role} {row.name} {row.digest}" for row in records.services.values())
+    # The results of a scorer or judge count only if it is the configured one.
+    services += sorted(outdated_cards(records, config))
     evidence = [[path.name, sha256_hex(path.read_bytes())] for path in measured_files(folder) if path.is_file()]
     # Without its file, a carrier that can't be made again leaves its cells pending.
     store = MediaStore(folder.media)

@@ -19,6 +19,7 @@ from omnigap_orchestrator.fleet.compose import (
     COMPOSE_PROFILES,
     ComposeService,
     compose_fleet,
+    in_compose,
     look_for_compose,
     waiting_note,
 )
@@ -169,6 +170,9 @@ def _kept_or_found(
     for other in found:
         if other.is_foreign:
             on_note(f"{other.address}, the port of Compose's {other.name}, is used by another program: {other.state}")
+    if in_compose():
+        # The orchestrator's container has no services to start.
+        return FleetKind.COMPOSE
     if remembered is FleetKind.EMBEDDED:
         if answering:
             named = ", ".join(f"{each.name} at {each.address}" for each in answering)

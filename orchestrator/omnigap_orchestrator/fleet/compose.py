@@ -1,15 +1,21 @@
-"""The services that Docker Compose publishes on loopback ports: where they are, and which of them answer."""
+"""Docker Compose's services: where they are, and which of them answer.
+
+They publish their ports on loopback. In the orchestrator's container they are reached by their names.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 from omnigap.client import SERVING, GenerateClient
 from omnigap.errors import ContractError
+from omnigap.files import SETTINGS_BYTES, read_regular
 from omnigap.vocabulary import Reason
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.config.services import ServiceRole as Role
@@ -26,9 +32,15 @@ COMPOSE_PORTS = {
 COMPOSE_PROFILES = {"ocr": "ocr"}
 """Services that start only with a Compose profile; no run needs them."""
 
+IN_COMPOSE = "OMNIGAP_IN_COMPOSE"
+"""Environment variable that compose.yaml sets in the orchestrator's container."""
+
 COMPOSE_MODELS = tuple(name for name, (role, _) in COMPOSE_PORTS.items() if role is Role.MODEL)
 
 _TIMEOUT_S = 1.0
+_PORT_LINE = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(OMNIGAP_[A-Z]+_PORT)=(["']?)(\d*)\2[ \t]*(?:#.*)?$""", re.MULTILINE
+)
 # Describe fails like this while a service starts, stops or is busy. Anything else is a program of another kind.
 _NOT_NOW = frozenset(
     {Reason.NOT_READY, Reason.DRAINING, Reason.BUSY, Reason.TRANSPORT, Reason.DEADLINE_EXCEEDED, Reason.CANCELLED}
@@ -41,6 +53,7 @@ class ComposeService:
     """One of Compose's services, and the result of a look at its port.
 
     Attributes:
+        address: empty if it is not known.
         answers: a model service is there; it may still be loading.
         state: `SERVING`, or why it can't be called.
     """
@@ -58,7 +71,7 @@ class ComposeService:
     @property
     def is_foreign(self) -> bool:
         """Whether a gRPC server of another kind uses the port."""
-        return not self.answers and self.state not in _ABSENT
+        return bool(self.address) and not self.answers and self.state not in _ABSENT
 
     @property
     def on_demand(self) -> bool:
@@ -66,10 +79,37 @@ class ComposeService:
         return self.name in COMPOSE_PROFILES
 
 
+def in_compose() -> bool:
+    """Whether this is the orchestrator's container."""
+    return bool(os.environ.get(IN_COMPOSE))
+
+
 def compose_address(name: str) -> str:
-    """`127.0.0.1:PORT` of a service; its port is changed by `OMNIGAP_NAME_PORT`, as in compose.yaml."""
-    changed = os.environ.get(f"OMNIGAP_{name.upper()}_PORT", "")
-    return f"127.0.0.1:{changed if changed.isdecimal() else COMPOSE_PORTS[name][1]}"
+    """`host:port` of a service; empty if it publishes a free port, which only the engine knows.
+
+    `OMNIGAP_NAME_PORT` changes the port, in the shell or in the `.env` beside compose.yaml, as it does for Compose.
+    """
+    port = str(COMPOSE_PORTS[name][1])
+    if in_compose():
+        return f"{name}:{port}"
+    variable = _port_variable(name)
+    changed = os.environ.get(variable, _settings().get(variable, port))
+    return f"127.0.0.1:{changed if changed.isdecimal() else port}" if changed else ""
+
+
+def _port_variable(name: str) -> str:
+    return f"OMNIGAP_{name.upper()}_PORT"
+
+
+def _settings() -> dict[str, str]:
+    """The ports that `.env` sets for Compose, if the working directory is a clone."""
+    if not Path("compose.yaml").is_file():
+        return {}
+    try:
+        text = read_regular(Path(".env"), SETTINGS_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return {}
+    return {variable: port for variable, _, port in _PORT_LINE.findall(text)}
 
 
 async def look_for_compose(required: Required) -> tuple[ComposeService, ...]:
@@ -81,6 +121,13 @@ async def look_for_compose(required: Required) -> tuple[ComposeService, ...]:
 
 async def _look(name: str, role: Role) -> ComposeService:
     address = compose_address(name)
+    if not address:
+        variable, port = _port_variable(name), COMPOSE_PORTS[name][1]
+        state = (
+            f"{variable} is empty, so it has a free port: `docker compose port {name} {port}` prints it, and a "
+            "configuration can name it as an endpoint"
+        )
+        return ComposeService(name, role, address, False, state)
     async with GenerateClient(address) as client:
         state = await client.health(timeout_s=_TIMEOUT_S)
         # A service listens and reports NOT_SERVING before it has loaded its model, and while it stops.
@@ -102,7 +149,7 @@ def start_command(services: Iterable[ComposeService]) -> str:
 
 def waiting_note(absent: Sequence[ComposeService], patience_s: float) -> str:
     """Which of Compose's services are waited for, and how to start them or to use other ones."""
-    named = ", ".join(f"{each.name} ({each.address}: {each.state})" for each in absent)
+    named = ", ".join(f"{each.name} ({': '.join(filter(None, (each.address, each.state)))})" for each in absent)
     verb = "does" if len(absent) == 1 else "do"
     return (
         f"Compose's {named} {verb} not serve: waiting up to {patience_s:g} s ([run] patience_s). "
@@ -114,7 +161,7 @@ def compose_fleet(services: Sequence[ComposeService]) -> StaticFleet:
     """The endpoints of these services, also of those that do not answer yet: their cells stay pending."""
 
     def addresses(role: Role) -> dict[str, tuple[str, ...]]:
-        return {each.name: (each.address,) for each in services if each.role is role}
+        return {each.name: (each.address,) if each.address else () for each in services if each.role is role}
 
     endpoints = Endpoints(
         models=addresses(Role.MODEL),
@@ -122,6 +169,6 @@ def compose_fleet(services: Sequence[ComposeService]) -> StaticFleet:
         tts=tuple(chain.from_iterable(addresses(Role.TTS).values())),
         ocr=tuple(chain.from_iterable(addresses(Role.OCR).values())),
     )
-    ports = ", ".join(f"{each.name} {each.address.rpartition(':')[2]}" for each in services)
+    places = ", ".join(f"{each.name} at {each.address or 'a free port'}" for each in services)
     what = "Compose's services answer" if any(each.answers for each in services) else "Compose's services"
-    return StaticFleet(endpoints, f"{what} on their loopback ports ({ports})", FleetKind.COMPOSE)
+    return StaticFleet(endpoints, f"{what} ({places})", FleetKind.COMPOSE)

@@ -13,7 +13,7 @@ from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.fleet.choose import services_of
-from omnigap_orchestrator.journal import Journal
+from omnigap_orchestrator.journal import Journal, Records
 from omnigap_orchestrator.journal.tables import MetaRow
 
 SECOND_SCORER = "second_scorer"
@@ -61,6 +61,19 @@ def is_configured(journal: Journal, config: Config, role: str, name: str) -> boo
     seen = journal.meta(_key(role, name))
     # What is not configured at all is not looked up either.
     return seen is None or source_of(config, Role(role), name) in ("", seen)
+
+
+def moved_scorer(journal: Journal, config: Config) -> bool:
+    """Whether the configuration has the scorer at another place than the one whose results are stored.
+
+    A command that transcribes nothing connects to it too then: if it has the same digest, the results stay in use.
+    """
+    return not is_configured(journal, config, Role.SCORER, Role.SCORER)
+
+
+def outdated_cards(records: Records, config: Config) -> list[str]:
+    """Names of the stored cards that are not those of the configured services."""
+    return [name for role, name in records.services if not is_configured(records.journal, config, role, name)]
 
 
 def outdated_notes(outdated: Mapping[str, str], config: Config) -> Iterator[str]:

@@ -131,7 +131,8 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], ke
     """
     refused = [change for change in changes if change.role not in context.accepts]
     if refused:
-        flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in refused))
+        # Those that were given too, since the command needs all of them.
+        flags = " ".join(dict.fromkeys(ACCEPT_FLAGS[change.role] for change in changes))
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         kept = kept or f"Nothing was changed in {context.folder.root}."
         raise InstrumentError(
@@ -307,7 +308,7 @@ class _Stored:
             if old is not None:
                 used[old] = new is not None
         again = sum(not kept for kept in used.values())
-        return _count(len(used), "stored transcript"), _count(again, "answer", "transcribed again")
+        return _count(len(used), "stored transcript"), _count(again, "recording", "transcribed again")
 
     def _transcript(self, cells: PlannedCells, media_sha: str, cell: PlannedCell, second: bool) -> str | None:
         """The key of the stored transcript of some audio; None if there is none."""
@@ -332,7 +333,9 @@ class _Stored:
                 asked = stored_answer(self._records.answers, old) is not None
                 if asked and (new.key is None or new.key not in self._records.answers):
                     again.add(old.cell)
-        return _count(len(recordings), "stored recording"), _count(len(again), "cell", "asked again")
+        return _count(len(recordings), "stored recording"), _count(
+            len(again), "cell", "asked again (and all cells of a model that changed too)"
+        )
 
     def _verdicts(self, cards: Cards, new_cards: Cards) -> tuple[str, str]:
         verdicts: set[tuple[Cell, str | None]] = set()

@@ -25,7 +25,7 @@ from omnigap_orchestrator.pipeline.folder import (
     save_plan,
     save_rubrics,
 )
-from omnigap_orchestrator.pipeline.identity import outdated_notes
+from omnigap_orchestrator.pipeline.identity import moved_scorer, outdated_notes
 from omnigap_orchestrator.pipeline.judge import stored_verdict
 from omnigap_orchestrator.pipeline.make_carriers import CarrierFinder, CarrierMaker, find_carriers
 from omnigap_orchestrator.pipeline.pipeline import RunServices
@@ -53,7 +53,8 @@ async def connect_services(
         wanted += [(Role.MODEL, spec.name, spec.endpoints) for spec in named]
     if scope.makes_carriers and any(c.input is Modality.SPEECH for c in covered):
         wanted.append((Role.TTS, Role.TTS, endpoints.tts))
-    if Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered):
+    heard = Stage.TRANSCRIBE in scope.stages and any(c.output is Modality.SPEECH for c in covered)
+    if heard or moved_scorer(context.journal, config):
         wanted.append((Role.SCORER, Role.SCORER, endpoints.scorer))
     if config.judge is not None and Stage.JUDGE in scope.stages:
         wanted.append((Role.JUDGE, Role.JUDGE, endpoints.judge))
@@ -67,7 +68,11 @@ async def connect_services(
         missing = "has its name" if role is Role.MODEL else f"has the role {role}"
         where = ", ".join(addresses) or f"it has no endpoints, and no service of the fleet {missing}"
         what = f"model {name}" if role is Role.MODEL else f"the {role} service"
-        context.observer.note(f"{what} is unavailable ({where}): cells that need it stay pending")
+        # What is stored needs no service, so a run with all results is complete without it.
+        context.observer.note(
+            f"{what} is unavailable ({where}): stored results are used, and are not compared with the service; what it "
+            "would have to do stays pending"
+        )
     return RunServices(
         {name: service for (role, name), service in connected.items() if role is Role.MODEL},
         **{role.value: connected.get((role, role)) for role in (Role.TTS, Role.SCORER, Role.JUDGE)},

@@ -13,7 +13,7 @@ from omnigap.errors import ContractError
 from omnigap_orchestrator.config import Config, FleetKind
 from omnigap_orchestrator.fleet import Required, Role
 from omnigap_orchestrator.fleet.choose import services_of
-from omnigap_orchestrator.fleet.compose import ComposeService, look_for_compose, start_command
+from omnigap_orchestrator.fleet.compose import ComposeService, in_compose, look_for_compose, start_command
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.journal import FLEET_META, JOURNAL, read_meta
 from omnigap_orchestrator.pool.addresses import HostNames, LookUp, look_up
@@ -70,7 +70,11 @@ async def _check_endpoints(config: Config, items: Sequence[Item], used: str | No
     # A run is complete without a second scorer, so its absence is only a warning.
     asked += [check_endpoint("second scorer", place, Status.WARNING, proxy=proxy) for place in second]
     kind = config.fleet.kind if config.fleet.kind is not FleetKind.AUTO else used
-    fleet = [] if places else [_embedded(config), *await _compose(needed=kind == FleetKind.COMPOSE)]
+    fleet = []
+    if not places:
+        # The orchestrator's container has no services to start.
+        fleet = [] if in_compose() else [_embedded(config)]
+        fleet += await _compose(needed=in_compose() or kind == FleetKind.COMPOSE)
     return [*fleet, *(finding for found in await asyncio.gather(*asked) for finding in found)]
 
 
@@ -171,7 +175,7 @@ async def _compose_service(service: ComposeService, needed: bool) -> list[Findin
     if service.on_demand:
         return [Finding.ok(check, f"not running; needed only by `verify`: {start}")]
     text = (
-        f"{service.address} is not serving ({service.state}): `{start}` starts it, and "
+        f"{service.address or service.name} is not serving ({service.state}): `{start}` starts it, and "
         f"`docker compose ps` and `docker compose logs {service.name}` show what is wrong"
     )
     return [Finding.failed(check, text) if needed else Finding.warning(check, text)]

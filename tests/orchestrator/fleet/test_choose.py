@@ -8,6 +8,7 @@ import pytest
 
 from omnigap_orchestrator.config.services import FleetKind
 from omnigap_orchestrator.fleet import COMPOSE_PORTS, Endpoints, Fleet, FleetError, Required, Role, ServiceSpec, choose
+from omnigap_orchestrator.fleet.compose import IN_COMPOSE, compose_address
 from tests.helpers.running import Setting, item, outcomes
 from tests.helpers.served_doubles import ServeWire, Wire, plain
 
@@ -163,6 +164,48 @@ async def test_composes_ocr_is_used_if_its_profile_is_up(
     await serve_compose(compose, host_wire, "ocr")
     for kind in (FleetKind.AUTO, FleetKind.COMPOSE):
         fleet = await chosen(kind, required=only)
-        assert fleet.description.startswith("compose fleet: Compose's services answer on their loopback ports (ocr ")
+        assert fleet.description.startswith("compose fleet: Compose's services answer (ocr at 127.0.0.1:")
         async with fleet as endpoints:
             assert endpoints == Endpoints({}, (), (), ocr=(f"127.0.0.1:{compose['ocr'][1]}",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "shell", "address"),
+    [
+        ("OMNIGAP_DEMO_PORT=6001\n", None, "127.0.0.1:6001"),
+        ("# OMNIGAP_DEMO_PORT=6001\n", None, "127.0.0.1:50063"),
+        ("OMNIGAP_DEMO_PORT='6001' # mine\nOMNIGAP_ASR_PORT=7\n", None, "127.0.0.1:6001"),
+        ("OMNIGAP_DEMO_PORT=6001\nOMNIGAP_DEMO_PORT=6002\n", None, "127.0.0.1:6002"),
+        ("OMNIGAP_DEMO_PORT=6001\n", "6003", "127.0.0.1:6003"),
+        ("OMNIGAP_DEMO_PORT=\n", None, ""),
+        ("OMNIGAP_DEMO_PORT=6001\n", "", ""),
+    ],
+)
+def test_ports_are_those_that_compose_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, shell: str | None, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OMNIGAP_DEMO_PORT", raising=False)
+    if shell is not None:
+        monkeypatch.setenv("OMNIGAP_DEMO_PORT", shell)
+    Path(".env").write_text(settings)
+    assert compose_address("demo") == ("127.0.0.1:50063" if shell is None else address)
+    Path("compose.yaml").touch()
+    assert compose_address("demo") == address
+
+
+async def test_a_free_port_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNIGAP_DEMO_PORT", "")
+    notes: list[str] = []
+    async with await chosen(FleetKind.COMPOSE, required=Required(("demo",), False, False), notes=notes) as endpoints:
+        assert endpoints.models == {"demo": ()}
+    assert any("docker compose port demo 50063" in note for note in notes)
+
+
+@pytest.mark.parametrize("remembered", [None, FleetKind.EMBEDDED, FleetKind.COMPOSE])
+async def test_in_the_orchestrators_container_services_have_names(
+    monkeypatch: pytest.MonkeyPatch, remembered: FleetKind | None
+) -> None:
+    monkeypatch.setenv(IN_COMPOSE, "1")
+    async with await chosen(remembered=remembered) as endpoints:
+        assert endpoints == Endpoints({"demo": ("demo:50063",)}, ("asr:50062",), ("espeak:50061",))

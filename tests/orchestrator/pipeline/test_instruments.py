@@ -99,7 +99,7 @@ async def test_a_changed_instrument_is_refused_and_nothing_is_written(tmp_path: 
         for part in (f"{role}-a"[:12], f"{role}-b"[:12], made.wires[role].address, FLAGS[role], "--run-dir"):
             assert part in message
         stored = {"judge": "6 stored verdicts", "tts": "2 stored recordings"}.get(role, "2 stored transcripts")
-        again = {"judge": "4 answers", "tts": "2 cells"}.get(role, "2 answers")
+        again = {"judge": "4 answers", "tts": "2 cells"}.get(role, "2 recordings")
         assert stored in message and again in message
         # Its old one is back: nothing has happened.
         made.swap(role, "a")
@@ -155,7 +155,9 @@ async def test_several_changes_are_refused_together(tmp_path: Path) -> None:
             await made.run()
         with pytest.raises(InstrumentError) as refused:
             await made.run("tts", "judge")
-        assert "--accept-scorer" in str(refused.value) and "--accept-voice" not in str(refused.value)
+        assert "the voice" not in str(refused.value)
+        # As the next command has to be typed.
+        assert "--accept-voice --accept-scorer --accept-judge" in str(refused.value)
         assert await made.run("tts", "judge", "scorer")
 
 

@@ -54,6 +54,26 @@ async def test_transcripts_of_another_scorer_leave_cells_pending(tmp_path: Path,
     assert set(found.table().filter(condition="t2s")["transcript"]) == {"Lyon"}
 
 
+@pytest.mark.parametrize("narrowed", [{"conditions": ["t2t"]}, {"stages": ["generate"]}])
+async def test_a_scorer_that_moved_keeps_its_results_also_in_a_command_without_transcripts(
+    tmp_path: Path, host: Serve, narrowed: dict[str, list[str]]
+) -> None:
+    setting, _, old = await transcribed(tmp_path, host)
+    moved = Double(paris)
+    elsewhere = replace(setting, scorer=[await host(moved)])
+    assert (await elsewhere.drive(**narrowed))["complete"]
+    assert (await elsewhere.drive())["complete"]
+    assert len(old.asked) == 3 and not moved.asked
+
+
+async def test_results_that_were_not_used_are_used_once_the_scorer_is_reached(tmp_path: Path, host: Serve) -> None:
+    setting, _, _ = await transcribed(tmp_path, host)
+    elsewhere = replace(setting, scorer=[await host(Double(paris))])
+    # It calls no service, so that it does not know whether the scorer is the same.
+    assert not (await elsewhere.drive(stages=["score"]))["complete"]
+    assert (await elsewhere.drive())["complete"]
+
+
 @pytest.mark.parametrize("stages", ["score", "transcribe,score", "generate,score"])
 async def test_commands_without_the_scorer_leave_cells_pending_too(tmp_path: Path, host: Serve, stages: str) -> None:
     setting, _, _ = await transcribed(tmp_path, host)
