@@ -136,8 +136,8 @@ def enforce_changes(context: RunContext, changes: Sequence[InstrumentChange], ke
         lines = "\n".join(f"{change.names}: {change.effect}" for change in refused)
         kept = kept or f"Nothing was changed in {context.folder.root}."
         raise InstrumentError(
-            f"{lines}\n{kept} {flags} changes to the new one, another --run-dir keeps both, and starting the old "
-            "one again keeps the results as they are"
+            f"{lines}\n{kept} To use what is there now: {flags}. To keep both: another --run-dir. To keep the results "
+            "as they are: start the old one again"
         )
     for change in changes:
         context.observer.note(f"{ACCEPT_FLAGS[change.role]}: {change.names}; no longer used: {change.stored}")

@@ -70,8 +70,8 @@ async def connect_services(
         what = f"model {name}" if role is Role.MODEL else f"the {role} service"
         # What is stored needs no service, so a run with all results is complete without it.
         context.observer.note(
-            f"{what} is unavailable ({where}): stored results are used, and are not compared with the service; what it "
-            "would have to do stays pending"
+            f"{what} is unavailable ({where}): its stored results are used as they are, and cells that need it stay "
+            "pending"
         )
     return RunServices(
         {name: service for (role, name), service in connected.items() if role is Role.MODEL},
