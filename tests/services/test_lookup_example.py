@@ -59,4 +59,4 @@ def test_an_option_that_it_does_not_have_is_refused() -> None:
     command = [PROGRAM, MODEL, "--options", "similarity = 60"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
-    assert "unknown option 'similarity' (known: min_similarity, answers)" in done.stderr
+    assert "unknown option 'similarity', did you mean 'min_similarity'? (known: min_similarity, answers)" in done.stderr

@@ -19,7 +19,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def test_an_unknown_option_is_refused_by_name() -> None:
-    with pytest.raises(OptionsError, match=r"service asr: unknown option 'beams' \(known: checkpoint, "):
+    expected = r"service asr: unknown option 'beams', did you mean 'beam_size'\? \(known: checkpoint, "
+    with pytest.raises(OptionsError, match=expected):
         AsrAdapter({"beams": 3})
 
 
