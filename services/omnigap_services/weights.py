@@ -114,9 +114,7 @@ def _is_whole(suffix: str, path: Path, size: int) -> bool:
 
 def _cached(real: Path, found: os.stat_result) -> str:
     """The hash of a large file, from the user's cache if file and times are the same as then."""
-    # The change time can't be set by a program, so another file with a copied size and modification time is noticed.
-    times = f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
-    identity = f"{real}\n{times}\n".encode("utf-8", "surrogateescape")
+    identity = f"{real}\n{_times(found)}\n".encode("utf-8", "surrogateescape")
     folder = _cache_folder()
     entry = None if folder is None else folder / sha256_hex(identity)
     if entry is not None:
@@ -128,15 +126,19 @@ def _cached(real: Path, found: os.stat_result) -> str:
     started = time.time_ns()
     result = file_sha256(real)
     after = real.stat()
-    changed = (after.st_size, after.st_mtime_ns, after.st_ctime_ns) != (
-        *(found.st_size, found.st_mtime_ns, found.st_ctime_ns),
-    )
-    if entry is not None and not changed and started - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS:
+    unchanged = _times(after) == _times(found)
+    if entry is not None and unchanged and started - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS:
         with suppress(OSError):
             temporary = entry.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
             temporary.write_bytes(identity + result.encode())
             temporary.replace(entry)
     return result
+
+
+def _times(found: os.stat_result) -> str:
+    """Device, number, size and times of a file."""
+    # The change time can't be set by a program, so another file with a copied size and modification time is noticed.
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 def _cache_folder() -> Path | None:

@@ -53,6 +53,15 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         yield start
 
 
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub's client, which does not use the network."""
+    path = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return path
+
+
 @pytest.fixture(scope="session")
 def server_loop() -> Iterator[LoopThread]:
     """The loop of all servers in this process."""

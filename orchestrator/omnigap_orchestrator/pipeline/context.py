@@ -148,9 +148,9 @@ class RunContext:
                 rows.append(source)
             before = self.records.services.get((role, name))
             seen = None if before is None else pb.DescribeResponse.FromString(before.describe)
-            left = replaced_row(self.journal, name, seen, service.card, accepted=role in self.accepts)
-            if left is not None:
-                rows.append(left)
+            replaced = replaced_row(self.journal, name, seen, service.card, accepted=role in self.accepts)
+            if replaced is not None:
+                rows.append(replaced)
             card = service.card.SerializeToString(deterministic=True)
             rows.append(ServiceRow(role, name, service.digest, card, time.time()))
         if self.fleet_kind is not None and self.journal.meta(FLEET_META) != self.fleet_kind:

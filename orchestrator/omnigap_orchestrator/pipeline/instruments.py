@@ -191,7 +191,7 @@ class _Compared:
     """An instrument that answers, and one from before; `name` is that of its card in the journal.
 
     Attributes:
-        left: the one from before is not the last one: the plans in between used none of its results.
+        replaced: the one from before is not the last one: the plans in between used none of its results.
     """
 
     role: Role

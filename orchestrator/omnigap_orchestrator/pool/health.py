@@ -150,7 +150,7 @@ class WaitNotes:
     ) -> None:
         """
         Args:
-            services: read at every look, so services may be added.
+            services: read at each check, so services may be added.
         """
         self._services = services
         self._note = note

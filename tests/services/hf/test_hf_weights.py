@@ -25,14 +25,6 @@ from tests.services.hf.hosting import Build, Built
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "hub"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return path
-
-
 @pytest.mark.parametrize(
     ("service", "build"),
     [
@@ -45,10 +37,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ids=["llama", "phi4-with-adapters", "whisper", "wav2vec2", "vits"],
 )
 def test_folder_and_hub_name_have_one_digest(
-    built: Built, hub: Path, tmp_path: Path, service: Callable[[dict[str, Any]], Adapter], build: Build
+    built: Built, hub_cache: Path, tmp_path: Path, service: Callable[[dict[str, Any]], Adapter], build: Build
 ) -> None:
     folder = copied(built(build), tmp_path / "my-weights")
-    in_hub_cache(folder, hub, "owner/name", COMMIT)
+    in_hub_cache(folder, hub_cache, "owner/name", COMMIT)
     (folder / "README.md").write_text("A note of mine.")
     options: tuple[dict[str, Any], ...] = (
         {"model": str(folder)},
@@ -61,16 +53,16 @@ def test_folder_and_hub_name_have_one_digest(
     assert cards[2].weights_revision.endswith(f"(owner/name@{COMMIT})")
 
 
-def test_a_vocoder_has_one_digest_too(built: Built, hub: Path, tmp_path: Path) -> None:
+def test_a_vocoder_has_one_digest_too(built: Built, hub_cache: Path, tmp_path: Path) -> None:
     folder = copied(built(tiny_tts.speecht5), tmp_path / "voice")
-    in_hub_cache(folder / "vocoder", hub, "owner/vocoder", COMMIT)
+    in_hub_cache(folder / "vocoder", hub_cache, "owner/vocoder", COMMIT)
     options = {"model": str(folder), "voices": {"one": str(next(folder.glob("*.npy")))}}
     by_folder = TtsAdapter({**options, "vocoder": str(folder / "vocoder")})
     by_name = TtsAdapter({**options, "vocoder": "owner/vocoder", "vocoder_revision": COMMIT})
     assert describe(by_folder.load(), TtsAdapter).digest == describe(by_name.load(), TtsAdapter).digest
 
 
-@pytest.mark.usefixtures("hub")
+@pytest.mark.usefixtures("hub_cache")
 def test_a_codec_that_is_not_in_the_cache_is_not_looked_for_in_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

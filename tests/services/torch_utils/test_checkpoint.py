@@ -71,14 +71,6 @@ def test_the_revision_covers_the_files_that_the_loader_reads(folder: Path, name:
     assert (find_weights("hf-chat", "model", str(folder)).revision == before) is (name in UNREAD)
 
 
-@pytest.fixture
-def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "hub"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return path
-
-
 def test_one_checkpoint_has_one_revision_as_folder_and_as_hub_name(folder: Path, hub_cache: Path) -> None:
     snapshot = in_hub_cache(folder, hub_cache, "owner/name", COMMIT)
     (folder / "README.md").write_text("not in the cache")
