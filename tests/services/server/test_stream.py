@@ -8,9 +8,11 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 
+import grpc.aio
 import numpy as np
 import pytest
 
+from omnigap.channel import channel_options
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import FinishReason, Reason
@@ -18,7 +20,7 @@ from omnigap_services.adapter import Completion, Turn
 from omnigap_services.server import lifecycle, scheduler, stream
 from omnigap_services.server.stream import ResponseStream
 from omnigap_services.server.worker import Worker
-from tests.services.server.model_double import PATIENCE_S, Double, Gate, Start, asking, entered
+from tests.services.server.model_double import PATIENCE_S, Caller, Double, Gate, Start, asking, entered
 
 SPEECH = pb.MODALITY_SPEECH
 
@@ -106,8 +108,11 @@ SIZE = 20_000_000
 async def test_answers_that_are_not_read_are_bounded(running: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_MAX_UNREAD_BYTES", 50_000_000)
     served = await running(Double(lambda turn: turn.write("x" * SIZE)))
-    # Calls that are not read, with answers that do not fit into the buffers of the connection.
-    unread = [served.caller.call(asking(str(number), request_id=str(number))) for number in range(3)]
+    # Calls that are not read. Without the probe, the connection's buffers stay at 64 KiB; with it they may grow until
+    # a whole answer fits.
+    options = (*channel_options(served.server.address), ("grpc.http2.bdp_probe", 0))
+    slow = Caller(grpc.aio.insecure_channel(served.server.address, options=options))
+    unread = [slow.call(asking(str(number), request_id=str(number))) for number in range(3)]
     for call in unread:
         await call.initial_metadata()
     await served.until(inflight=0)
@@ -126,6 +131,7 @@ async def test_answers_that_are_not_read_are_bounded(running: Start, monkeypatch
                 continue
             assert len(received.text) == SIZE
             break
+    await slow.channel.close()
 
 
 async def test_output_after_the_end_is_dropped(running: Start) -> None:
