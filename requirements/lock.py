@@ -89,13 +89,14 @@ LOCKS = (
         (image("service"), image("asr")),
         (image("asr"),),
     ),
-    *map(_service, ("cascade", "demo", "espeak", "ocr", "openai", "triton")),
+    *map(_service, ("cascade", "demo", "espeak", "ocr", "openai", "piper", "triton")),
     # docopt, which num2words needs, has no wheel: the image builds it with the setuptools of torch.lock.txt.
     _service("hf", torch=True, options=(WHEELS, "--no-binary docopt")),
     _service("qwen-omni", torch=True),
     Lock(development("embedded"), (f"{ROOT}/pyproject.toml", "--extra", "embedded"), options=()),
     _extra("test"),
     _extra("models", torch=True),
+    _extra("real", torch=True),
     _extra("train", torch=True),
     Lock(development("sbom"), (f"{DEVELOPMENT}/sbom.txt",), options=()),
     # Installed in an image that has service.lock.txt already.
