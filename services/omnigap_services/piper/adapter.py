@@ -44,9 +44,7 @@ class PiperAdapter(Adapter):
         for turn in batch:
             try:
                 self._speak(turn)
-            except ContractError as error:
-                turn.fail(error)
-            except Exception as error:  # one text must not end the others of a batch
+            except Exception as error:  # onnxruntime's have no common base class; the other turns go on
                 turn.fail(error)
 
     def _speak(self, turn: Turn) -> None:
@@ -104,22 +102,22 @@ class PiperAdapter(Adapter):
         return OWN_WORDS_PER_MINUTE / rate
 
     def _chosen_default(self) -> tuple[LoadedVoice, int | None]:
-        options = self._options
-        name = options.voice or next(iter(self._voices))
+        # Also VOICE#SPEAKER, as the card lists it.
+        name, _, asked = (self._options.voice or next(iter(self._voices))).partition("#")
         if name not in self._voices:
             known = ", ".join(self._voices)
             raise OptionsError(f"service {SERVICE}: option 'voice' is {name!r}: the option voices has {known}")
         voice = self._voices[name]
-        if options.speaker is None:
+        asked = asked if self._options.speaker is None else str(self._options.speaker)
+        if not asked:
             return voice, None
-        asked = str(options.speaker)
         if asked in voice.speakers:
             return voice, voice.speakers[asked]
         if asked.isdecimal() and int(asked) in voice.speakers.values():
             return voice, int(asked)
         known = ", ".join(list(voice.speakers)[:20]) or "no others"
         raise OptionsError(
-            f"service {SERVICE}: option 'speaker' is {options.speaker!r}: the voice {name} has"
+            f"service {SERVICE}: option 'speaker' is {asked!r}: the voice {name} has"
             f" {len(voice.speakers) or 1} speaker(s): {known}"
         )
 
