@@ -12,7 +12,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request,
 from omnigap_services.audio import is_silent, match_language
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.piper.files import find_voices
-from omnigap_services.piper.options import OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
+from omnigap_services.piper.options import FIXED_LENGTH, OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
 from omnigap_services.piper.voice import LoadedVoice
 from omnigap_services.source import source_hash
 from omnigap_services.weights import file_hash
@@ -91,7 +91,7 @@ class PiperAdapter(Adapter):
         return self._voices[voice], self._voices[voice].speakers[speaker] if speaker else None
 
     def _slowness(self, request: Request) -> float:
-        """The factor on the voice's own length that gives the requested rate, about."""
+        """The factor on the voice's length_scale that gives about the requested rate."""
         rate = request.words_per_minute or self._options.words_per_minute
         if rate is None:
             return 1.0
@@ -99,7 +99,8 @@ class PiperAdapter(Adapter):
         if not slowest <= rate <= fastest:
             text = f"words_per_minute is {rate:g}: {SERVICE} speaks {slowest} to {fastest}"
             raise ContractError(Reason.BAD_REQUEST, text)
-        return OWN_WORDS_PER_MINUTE / rate
+        # seconds = own seconds * (FIXED_LENGTH + (1 - FIXED_LENGTH) * slowness), solved for the slowness.
+        return (OWN_WORDS_PER_MINUTE / rate - FIXED_LENGTH) / (1 - FIXED_LENGTH)
 
     def _chosen_default(self) -> tuple[LoadedVoice, int | None]:
         # Also VOICE#SPEAKER, as the card lists it.

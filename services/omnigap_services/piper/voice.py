@@ -70,7 +70,7 @@ class LoadedVoice:
 
         Args:
             speaker: number of the speaker; None: the voice's default.
-            slowness: factor on the voice's own length.
+            slowness: factor on the voice's length_scale.
 
         Raises:
             ContractError: BAD_REQUEST for a text that the voice can't speak.

@@ -122,10 +122,10 @@ def test_a_language_without_a_voice_is_refused_with_the_languages(served: Served
 
 def test_the_rate_changes_the_duration(served: Served) -> None:
     slowest, fastest = RATES_WPM
-    seconds = [spoken(served, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in (slowest, fastest)]
-    own = spoken(served).seconds
-    assert seconds[0] / own == pytest.approx(OWN_WORDS_PER_MINUTE / slowest, rel=0.1)
-    assert seconds[1] / own == pytest.approx(OWN_WORDS_PER_MINUTE / fastest, rel=0.1)
+    rates = (slowest, OWN_WORDS_PER_MINUTE, fastest)
+    slow, own, fast = [spoken(served, voice=pb.VoiceSettings(words_per_minute=rate)).seconds for rate in rates]
+    assert slow > 2 * own > 4 * fast
+    assert own == spoken(served).seconds
 
 
 @pytest.mark.parametrize("rate", [RATES_WPM[0] - 1, RATES_WPM[1] + 1])
