@@ -102,7 +102,7 @@ class ServiceConfig(StrictModel):
     Attributes:
         service: name in `omnigap-serve --list`. None: the name of the table.
         role: `model`, `scorer`, `tts`, `ocr`, `judge`, or `part` for a service that only other services call. None:
-            `scorer` for asr, `tts` for espeak, `ocr` for ocr, `model` for all others.
+            `scorer` for asr, `tts` for espeak and piper, `ocr` for ocr, `model` for all others.
         replicas: number of processes. 0 starts none, which also removes a default service of this name.
         options: configuration of the service. None: that of the default service of this name, if there is one.
     """

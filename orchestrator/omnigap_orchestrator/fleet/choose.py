@@ -40,7 +40,7 @@ from omnigap_orchestrator.fleet.fleet import (
 __all__ = ["COMPOSE_PORTS", "COMPOSE_PROFILES", "choose", "lists_role", "models_of_fleet", "services_of"]
 
 # Default roles of shipped services; every other service is a model unless its table says otherwise.
-_ROLES = {"espeak": Role.TTS, "asr": Role.SCORER, "ocr": Role.OCR}
+_ROLES = {"espeak": Role.TTS, "piper": Role.TTS, "asr": Role.SCORER, "ocr": Role.OCR}
 
 
 def services_of(config: Config) -> tuple[ServiceSpec, ...]:

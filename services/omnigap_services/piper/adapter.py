@@ -13,7 +13,7 @@ from omnigap_services.audio import is_silent, match_language
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import FIXED_LENGTH, OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
-from omnigap_services.piper.voice import LoadedVoice
+from omnigap_services.piper.voice import UNKNOWN_LANGUAGE, LoadedVoice
 from omnigap_services.source import source_hash
 from omnigap_services.weights import file_hash
 
@@ -73,13 +73,15 @@ class PiperAdapter(Adapter):
         language = primary_language(request.language)
         if not language or primary_language(self._default.language) == language:
             return self._default, self._default_speaker
-        tags = {voice.language: voice for voice in reversed(self._voices.values())}
-        found = match_language(request.language, [voice.language for voice in self._voices.values()])
+        tags: dict[str, LoadedVoice] = {}
+        for voice in self._voices.values():
+            tags.setdefault(voice.language, voice)
+        # A voice whose files state no language may speak any.
+        found = match_language(request.language, tags) or next((tag for tag in tags if tag == UNKNOWN_LANGUAGE), None)
         if found is None:
-            spoken = ", ".join(dict.fromkeys(voice.language for voice in self._voices.values()))
             raise ContractError(
                 Reason.BAD_REQUEST,
-                f"no voice speaks {request.language!r}, only {spoken}: add one to the service's option voices",
+                f"no voice speaks {request.language!r}, only {', '.join(tags)}: add one to the service's option voices",
             )
         return tags[found], None
 
@@ -125,7 +127,7 @@ class PiperAdapter(Adapter):
     def _card(self, loaded: Sequence[LoadedVoice]) -> Card:
         options = self._options
         hashes = {path.name: file_hash(path) for voice in loaded for path in (voice.files.model, voice.files.config)}
-        speaker = self._default_speaker
+        speaker, tags = self._default_speaker, [voice.language for voice in loaded]
         return Card(
             name=SERVICE,
             conditions={Condition(Modality.TEXT, Modality.SPEECH): NATIVE},
@@ -149,7 +151,7 @@ class PiperAdapter(Adapter):
                 for voice in loaded
                 for name in (voice.name, *(f"{voice.name}#{speaker}" for speaker in voice.speakers))
             ),
-            languages=tuple(dict.fromkeys(voice.language for voice in loaded)),
+            languages=tuple(dict.fromkeys(tag for tag in tags if tag != UNKNOWN_LANGUAGE)),
             workers=options.workers,
             max_queue=options.max_queue,
             output_sample_rate_hz=self._sample_rate,

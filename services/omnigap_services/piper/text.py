@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from omnigap.errors import ContractError, quoted
 from omnigap.vocabulary import Reason, primary_language
 
-# Scripts by the first word of their characters' names in Unicode, and the languages that are written in them. Languages
-# that are in none of them are taken as written in Latin letters.
+# Scripts by the first word of their characters' names in Unicode, and the languages that are written in them. A voice
+# of a language that is not listed takes every text.
 _LANGUAGES = {
-    "ARABIC": "ar ckb fa ps sd ug ur",
+    "ARABIC": "ar ckb fa ku ps sd ug ur",
     "ARMENIAN": "hy",
     "BENGALI": "as bn",
     "BOPOMOFO": "cmn yue zh",
@@ -31,6 +31,8 @@ _LANGUAGES = {
     "KATAKANA": "ja",
     "KHMER": "km",
     "LAO": "lo",
+    "LATIN": "af bs ca cs cy da de en es et eu fi fr ga gl hr hu id is it lb lt lv ms nb nl nn no pl pt ro sk sl sq sv"
+    " sw tl tr vi",
     "MALAYALAM": "ml",
     "MYANMAR": "my",
     "ORIYA": "or",
@@ -41,6 +43,7 @@ _LANGUAGES = {
     "TIBETAN": "bo dz",
 }
 _SCRIPTS = {script: frozenset(languages.split()) for script, languages in _LANGUAGES.items()}
+_LISTED = frozenset().union(*_SCRIPTS.values())
 
 # Read by their names, such as "slightly smiling face".
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u266c\u2670-\u27bf\u2b00-\u2bff\ufe0f\u200d]")
@@ -87,7 +90,7 @@ def _is_foreign(character: str, language: str) -> bool:
     if script == "LATIN":
         # Names and quotations in Latin letters occur in texts of every language.
         return False
-    return script in _SCRIPTS and language not in _SCRIPTS[script]
+    return script in _SCRIPTS and language in _LISTED and language not in _SCRIPTS[script]
 
 
 def pieces(phonemes: list[str]) -> Iterator[list[str]]:

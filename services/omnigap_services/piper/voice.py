@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}|[0-9]{3}))?(?![A-Za-z0-9])")
 _TAGGED_NAME = re.compile(r"[a-z]{2,3}_([A-Z]{2}|[0-9]{3})-")
+UNKNOWN_LANGUAGE = "und"
+"""BCP-47's tag for a language that is not known."""
+
 _INPUTS = {"input", "input_lengths", "scales"}
 _banks = lru_cache(maxsize=16)(noise_values)
 
@@ -188,7 +191,7 @@ def _language(name: str, described: dict[str, Any], espeak_voice: str) -> str:
         if isinstance(candidate, str) and (found := _TAG.match(candidate)):
             language, region = found.groups()
             return f"{language.lower()}-{region.upper()}" if region else language.lower()
-    return "und"
+    return UNKNOWN_LANGUAGE
 
 
 def _speakers(config: PiperConfig) -> dict[str, int]:

@@ -58,6 +58,8 @@ def test_a_text_in_another_script_is_refused_with_voice_and_language(text: str, 
         ("Où est Noël, à Besançon?", "fr-FR"),
         ("Đâu là thủ đô?", "vi-VN"),
         ("Anything in a language without a known script", "und"),
+        ("안녕하세요", "und"),
+        ("Салам", "ab-GE"),
     ],
 )
 def test_a_text_that_can_be_spoken_is_unchanged(text: str, language: str) -> None:

@@ -15,7 +15,7 @@ from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import PiperOptions
 from omnigap_services.piper.voice import LoadedVoice
-from tests.helpers.tiny_piper import write_voice
+from tests.helpers.tiny_piper import SAMPLES_PER_PHONEME, write_voice
 
 Load = Callable[..., LoadedVoice]
 TEXT = "The capital of France is Paris."
@@ -220,3 +220,57 @@ def test_speakers_are_those_of_the_description(tmp_path: Path) -> None:
     numbered = load(path, noise_scale=0, noise_w=0)
     assert numbered.speakers == {"0": 0, "1": 1, "2": 2}
     assert np.array_equal(speech(numbered), speech(numbered, speaker=2))
+
+
+@pytest.mark.parametrize(
+    ("tag", "espeak_voice", "text"),
+    [
+        ("ar_JO", "ar", "ما عاصمة فرنسا؟"),
+        ("bg_BG", "bg", "Коя е столицата на Франция?"),
+        ("ca_ES", "ca", "Quina és la capital de França?"),
+        ("cs_CZ", "cs", "Jaké je hlavní město Francie?"),
+        ("cy_GB", "cy", "Beth yw prifddinas Ffrainc?"),
+        ("da_DK", "da", "Hvad er hovedstaden i Frankrig?"),
+        ("de_DE", "de", "Was ist die Hauptstadt von Frankreich?"),
+        ("el_GR", "el", "Ποια είναι η πρωτεύουσα της Γαλλίας;"),
+        ("es_MX", "es-419", "¿Cuál es la capital de Francia?"),
+        ("eu_ES", "eu", "Zein da Frantziako hiriburua?"),
+        ("fa_IR", "fa", "پایتخت فرانسه کجاست؟"),
+        ("fi_FI", "fi", "Mikä on Ranskan pääkaupunki?"),
+        ("fr_FR", "fr", "Quelle est la capitale de la France ?"),
+        ("hi_IN", "hi", "फ़्रांस की राजधानी क्या है?"),
+        ("hu_HU", "hu", "Mi Franciaország fővárosa?"),
+        ("id_ID", "id", "Apa ibu kota Prancis?"),
+        ("is_IS", "is", "Hver er höfuðborg Frakklands?"),
+        ("it_IT", "it", "Qual è la capitale della Francia?"),
+        ("ka_GE", "ka", "რა არის საფრანგეთის დედაქალაქი?"),
+        ("kk_KZ", "kk", "Францияның астанасы қандай?"),
+        ("ko_KR", "ko", "프랑스의 수도는 어디입니까?"),
+        ("lv_LV", "lv", "Kas ir Francijas galvaspilsēta?"),
+        ("ml_IN", "ml", "ഫ്രാൻസിന്റെ തലസ്ഥാനം ഏതാണ്?"),
+        ("ne_NP", "ne", "फ्रान्सको राजधानी के हो?"),
+        ("nl_BE", "nl", "Wat is de hoofdstad van Frankrijk?"),
+        ("no_NO", "nb", "Hva er hovedstaden i Frankrike?"),
+        ("pl_PL", "pl", "Jaka jest stolica Francji?"),
+        ("pt_BR", "pt-br", "Qual é a capital da França?"),
+        ("ro_RO", "ro", "Care este capitala Franței?"),
+        ("ru_RU", "ru", "Какая столица Франции?"),
+        ("sk_SK", "sk", "Aké je hlavné mesto Francúzska?"),
+        ("sl_SI", "sl", "Katero je glavno mesto Francije?"),
+        ("sr_RS", "sr", "Који је главни град Француске?"),
+        ("sv_SE", "sv", "Vad är Frankrikes huvudstad?"),
+        ("sw_CD", "sw", "Mji mkuu wa Ufaransa ni upi?"),
+        ("te_IN", "te", "ఫ్రాన్స్ రాజధాని ఏది?"),
+        ("tr_TR", "tr", "Fransa'nın başkenti neresidir?"),
+        ("uk_UA", "uk", "Яка столиця Франції?"),
+        ("vi_VN", "vi", "Thủ đô của Pháp là gì?"),
+        ("zh_CN", "cmn", "法国的首都是哪里？"),
+    ],
+)
+def test_a_voice_of_each_language_takes_its_own_script(tmp_path: Path, tag: str, espeak_voice: str, text: str) -> None:
+    voice = load(write_voice(tmp_path, f"{tag}-hum-low", espeak={"voice": espeak_voice}))
+    assert voice.language == tag.replace("_", "-")
+    # More than one word, and not the names of letters: about as many phonemes as letters.
+    phonemes = len(speech(voice, text)) / SAMPLES_PER_PHONEME / 2
+    letters = len(text)
+    assert 0.4 * letters < phonemes < (8 if tag == "zh_CN" else 3) * letters
