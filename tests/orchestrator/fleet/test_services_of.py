@@ -41,6 +41,11 @@ def test_a_service_replaces_the_default_of_its_role(tmp_path: Path) -> None:
     assert roles(config).keys() == {"mine", "espeak", "demo", "ocr"}
 
 
+def test_piper_speaks_the_questions_without_a_role(tmp_path: Path) -> None:
+    config = read(tmp_path, '[fleet.services.piper]\noptions = { voices = ["weights/piper"] }')
+    assert roles(config) == {"piper": Role.TTS, **DEFAULT, "espeak": Role.PART}
+
+
 def test_a_replaced_default_with_a_reference_becomes_a_part(tmp_path: Path) -> None:
     """demo refers to espeak, even if another service synthesises the questions."""
     config = read(tmp_path, '[fleet.services.natural]\nservice = "hf-tts"\nrole = "tts"')
