@@ -37,8 +37,7 @@ class PiperAdapter(Adapter):
         return self._card(loaded)
 
     def warm_up(self) -> Request:
-        # Digits are read in every language.
-        return Request(parts=("1 2 3",), output=Modality.SPEECH)
+        return Request(parts=(self._default.sample,), output=Modality.SPEECH)
 
     def generate(self, batch: Sequence[Turn]) -> None:
         for turn in batch:

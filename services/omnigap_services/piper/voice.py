@@ -15,7 +15,10 @@ import onnxruntime
 from piper import PiperConfig, PiperVoice, SynthesisConfig
 from piper.config import PhonemeType
 
+from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
+from omnigap.vocabulary import Reason
+from omnigap_services.audio import is_silent
 from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import VoiceFiles
 from omnigap_services.piper.noise import UnseedableNoiseError, noise_values, with_noise_inputs
@@ -52,6 +55,7 @@ class LoadedVoice:
         language: BCP-47 tag.
         sample_rate: Hz.
         speakers: their numbers by name; empty: the voice has one.
+        sample: a text that it can speak.
     """
 
     def __init__(self, files: VoiceFiles, options: PiperOptions) -> None:
@@ -65,7 +69,9 @@ class LoadedVoice:
         self.language = _language(files.name, described, self._config.espeak_voice)
         self.sample_rate = self._config.sample_rate
         self.speakers = _speakers(self._config)
+        self._reported: set[str] = set()
         self._session, self._noise = self._load_session()
+        self.sample = self._sample()
         self._check()
 
     def speak(self, text: str, speaker: int | None, slowness: float, seed: int) -> Iterator[Samples]:
@@ -101,13 +107,34 @@ class LoadedVoice:
         return PiperVoice(session=session, config=self._config, download_dir=self.files.model.parent)
 
     def _known(self, phonemes: list[str]) -> list[str]:
-        """The phonemes that the voice has: piper-tts logs each of the others at every use."""
+        """The phonemes that the voice has; piper-tts leaves out the others, and logs each at every use.
+
+        Raises:
+            ContractError: BAD_REQUEST for a letter or digit that a voice of letters lacks: its word would be missing.
+        """
         ids = self._config.phoneme_id_map
         if self._config.phoneme_type == PhonemeType.PINYIN or not ids:
             return phonemes
-        # Voices that read letters may have small ones only.
+        # Voices of letters may have small ones only.
         lowered = [phoneme if phoneme in ids else phoneme.lower() for phoneme in phonemes]
+        missing = sorted({phoneme for phoneme in lowered if phoneme not in ids and phoneme.isalnum()})
+        if missing and self._config.phoneme_type == PhonemeType.TEXT:
+            raise ContractError(
+                Reason.BAD_REQUEST,
+                f"the voice {self.name} has no sound for {', '.join(map(repr, missing[:10]))}: write numbers as words,"
+                " or name another voice",
+            )
+        if new := set(missing) - self._reported:
+            self._reported |= new
+            _log.warning("the voice %s has no sound for the phonemes %s, which are left out", self.name, " ".join(new))
         return [phoneme for phoneme in lowered if phoneme in ids]
+
+    def _sample(self) -> str:
+        """A text of some seconds that every voice of its kind can speak: digits, or the letters that it has."""
+        if self._config.phoneme_type != PhonemeType.TEXT:
+            return " ".join(map(str, range(1, 13)))
+        letters = [letter for letter in self._config.phoneme_id_map if letter.isalpha() and len(letter) == 1]
+        return "".join(letters[:20]) or "a"
 
     def _read_config(self) -> dict[str, Any]:
         path = self.files.config
@@ -159,7 +186,7 @@ class LoadedVoice:
             raise self._wrong(f"{self.files.model.name} has the inputs {found} instead of {wanted}: not its model")
         try:
             voice = self._voice(0)
-            voice.phonemize("1")
+            voice.phonemize(self.sample)
         except Exception as error:
             raise self._wrong(
                 f"its phonemizer ({self._config.phoneme_type.value}) can't start ({type(error).__name__}: {error}):"
@@ -167,10 +194,11 @@ class LoadedVoice:
             ) from error
         try:
             voice.phoneme_ids_to_audio([max((max(ids) for ids in self._config.phoneme_id_map.values()), default=0)])
+            if is_silent(next(self.speak(self.sample, None, 1.0, 0))):
+                raise ValueError("it is silent")
         except Exception as error:
-            raise self._wrong(
-                f"its model can't speak ({error}): {self.files.config.name} is another voice's"
-            ) from error
+            text = f"its model can't speak ({error}): {self.files.config.name} is damaged or another voice's"
+            raise self._wrong(text) from error
 
     def _wrong(self, text: str) -> OptionsError:
         return OptionsError(f"service {SERVICE}: option 'voices': the voice {self.files.model}: {text}")
