@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from piper.phoneme_ids import DEFAULT_PHONEME_ID_MAP
 
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
+from omnigap.vocabulary import Reason
 from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import PiperOptions
@@ -23,8 +26,8 @@ TEXT = "The capital of France is Paris."
 
 
 def load(path: Path, **options: object) -> LoadedVoice:
-    settings = PiperOptions.model_validate({"voices": [str(path)], **options})
-    return LoadedVoice(find_voices(settings)[0], settings)
+    given_options = PiperOptions.model_validate({"voices": [str(path)], **options})
+    return LoadedVoice(find_voices(given_options)[0], given_options)
 
 
 def speech(
@@ -192,6 +195,23 @@ def test_a_nested_list_is_read_aloud(tmp_path: Path) -> None:
     voice = load(write_voice(tmp_path), noise_scale=0, noise_w=0)
     assert np.array_equal(speech(voice, "What is [[1, 2], [3, 4]]?"), speech(voice, "What is [ [1, 2], [3, 4]]?"))
     assert len(speech(voice, "[[1, 2]]")) > len(speech(voice, "1"))
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory: pytest.TempPathFactory) -> LoadedVoice:
+    return load(write_voice(tmp_path_factory.mktemp("english")))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | st.text(alphabet="aA1 .,[]()<>&%{}\"'\\/\n\0\u200b\u0301🙂안水", max_size=60))
+def test_any_text_is_spoken_or_refused(english: LoadedVoice, text: str) -> None:
+    try:
+        samples = speech(english, text)
+    except ContractError as error:
+        assert error.reason is Reason.BAD_REQUEST
+        return
+    assert np.isfinite(samples).all() and np.abs(samples).max() > 0.1
+    assert np.array_equal(samples, speech(english, text))
 
 
 @pytest.mark.parametrize("text", ["...", "?!", "()", " - "])
