@@ -31,6 +31,9 @@ _DIGEST_OPTIONS = (
     *("repetition_penalty", "beam_size", "batch_media", "allow_missing_weights"),
 )
 
+# A question that a cascade has recognised together with seven others must not start alone: it takes a pass of seconds.
+_BATCH_WAIT_S = 0.03
+
 # Model types for which a clip was verified to get the same answer when batched with longer clips. The audio encoder of
 # Phi-4-multimodal does not mask the padding, so it is not among them.
 _AUDIO_PADDING_MASKED = ("qwen2_audio", "gemma4")
@@ -131,6 +134,7 @@ class ChatAdapter(Adapter):
             },
             libraries=tuple(libraries),
             max_batch_size=options.max_batch_size,
+            batch_wait_s=_BATCH_WAIT_S if options.max_batch_size > 1 else 0.0,
             max_queue=options.max_queue,
             input_sample_rate_hz=chat.sample_rate,
             max_audio_seconds=options.max_audio_seconds,
