@@ -27,8 +27,8 @@ from tests.helpers.hub_cache import in_hub_cache
 from tests.helpers.served_doubles import Serve
 from tests.services.hf import tiny_chat, tiny_gguf
 from tests.services.hf.hosting import Built, Host
+from tests.services.hf.tiny_gguf import F32
 
-F32 = gguf.GGMLQuantizationType.F32
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -23,6 +23,7 @@ HEADS, KV_HEADS, WIDTH, INNER, LAYERS, CONTEXT = 4, 2, 64, 96, 2, 512
 # The writer refuses an empty list of merges.
 _MERGED = "qz"
 QUANTISED = gguf.GGMLQuantizationType.Q4_1
+F32 = gguf.GGMLQuantizationType.F32
 _NAMES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -106,7 +107,7 @@ def write_gguf(
     made = gguf.GGUFWriter(path, architecture, split_max_tensors=0)
     _describe(made, template, eos, extra or {})
     for name, array in (tensors_of(tiny_model()) if tensors is None else tensors).items():
-        if array.ndim == 2 and quantisation is not gguf.GGMLQuantizationType.F32:
+        if array.ndim == 2 and quantisation is not F32:
             made.add_tensor(name, gguf.quantize(array, quantisation), raw_dtype=quantisation)
         else:
             made.add_tensor(name, array)
