@@ -106,9 +106,10 @@ def main(
         for batch in batches:
             found, tokens, seconds, work = answers(adapter, texts, batch, max_new_tokens)
             alone, first = alone or found, first or found
+            speed = f"{tokens / seconds:.1f} tokens/s, {tokens / work:.1f} for each second of a core ({tokens} tokens)"
+            same = f"{differing(found, alone)} of {len(texts)} answers differ from batch {batches[0]}"
             click.echo(
-                f"{dtype}, batch {batch}, {torch.get_num_threads()} threads: {tokens / seconds:.1f} tokens/s,"
-                f" {tokens / work:.1f} for each second of a core ({tokens} tokens); {differing(found, alone)} of {len(texts)} answers differ from batch {batches[0]},"
+                f"{dtype}, batch {batch}, {torch.get_num_threads()} threads: {speed}; {same},"
                 f" {differing(found, first)} from {dtypes[0]} in batch {batches[0]}"
             )
 
