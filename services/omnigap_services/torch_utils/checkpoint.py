@@ -49,6 +49,9 @@ _OTHER = (
     "original/*",
 )
 
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+"""Endings of the files of weights that transformers reads, other than GGUF."""
+
 # Weights that only training reads: the embedding of masked audio, which facebook/wav2vec2-base-960h and similar
 # checkpoints lack, and the step counters of batch norms.
 _TRAINING_ONLY = ("*masked_spec_embed", "*num_batches_tracked")
@@ -111,11 +114,11 @@ def find_weights(service: str, option: str, name: str, revision: str = "") -> We
         return _local(service, option, Path(name).expanduser(), revision)
     check_commit(service, option, name, revision)
     folder = _download(service, option, name, revision)
-    if not (folder / "config.json").is_file():
+    if lacking := _lacking(folder):
         raise _wrong(
             service,
             option,
-            f"is {name!r}, which has no config.json at {revision}: name a repository with a checkpoint of transformers;"
+            f"is {name!r}, which has no {lacking} at {revision}: name a repository with a checkpoint of transformers;"
             " of one with GGUF files, hf-chat reads the file named in gguf_file",
         )
     return Weights.of(folder, name, revision)
@@ -156,10 +159,12 @@ def snapshot_of(folder: Path) -> tuple[str, str]:
 
 
 def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
-    if not (folder / "config.json").is_file():
-        found = folder.is_dir() and any(name.lower().endswith(".gguf") for name in files_below(folder))
+    found = folder.is_dir() and any(name.lower().endswith(".gguf") for name in files_below(folder))
+    lacking = _lacking(folder)
+    # A config without weights may still be of a kind that the service refuses, which is the better message.
+    if lacking and (found or lacking == "config.json"):
         gguf = ": it holds GGUF files, which only hf-chat reads" if found else ""
-        raise _wrong(service, option, f"is {str(folder)!r}, which has no config.json{gguf}: name a checkpoint's folder")
+        raise _wrong(service, option, f"is {str(folder)!r}, which has no {lacking}{gguf}: name a checkpoint's folder")
     hub_name, commit = snapshot_of(folder)
     if commit:
         return Weights.of(folder, hub_name, commit)
@@ -168,6 +173,14 @@ def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
             service, option, f"is a folder, which is identified by its content: remove the revision {revision!r}"
         )
     return Weights.of(folder, folder.resolve().name)
+
+
+def _lacking(folder: Path) -> str:
+    """What a folder lacks to be a checkpoint of transformers; empty if nothing."""
+    if not (folder / "config.json").is_file():
+        return "config.json"
+    suffixes = (*WEIGHT_SUFFIXES, ".index.json")
+    return "" if any(name.lower().endswith(suffixes) for name in loader_files(folder)) else "weights in a known format"
 
 
 def loader_files(folder: Path) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import (
+    WEIGHT_SUFFIXES,
     Weights,
     check_commit,
     is_folder_name,
@@ -25,7 +26,6 @@ SUFFIX = ".gguf"
 _PART = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 # Files of other tools next to a model: image projectors, and the statistics that a quantisation was made with.
 _OTHER_USES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 _MAX_LISTED = 8
 
 
@@ -75,7 +75,7 @@ def _first_parts(names: Iterable[str]) -> list[str]:
 def _only(service: str, folder: Path) -> str:
     """The GGUF file that a folder stands for; empty if it has other weights, or none."""
     names = list(files_below(folder))
-    if any(name.lower().endswith(_WEIGHTS) for name in names):
+    if any(name.lower().endswith(WEIGHT_SUFFIXES) for name in names):
         return ""
     found = gguf_names(folder)
     if len(found) > 1:

@@ -131,3 +131,14 @@ def test_hub_names_need_a_commit_and_the_name_of_a_file(tmp_path: Path, hub_cach
     in_hub_cache(files(tmp_path / "repository", "a.gguf", "README.md"), hub_cache, "owner/name", COMMIT)
     with pytest.raises(OptionsError, match=r"no config.json.*gguf_file"):
         find_weights("hf-chat", "model", "owner/name", COMMIT)
+
+
+def test_a_config_next_to_gguf_files_makes_no_checkpoint(tmp_path: Path, hub_cache: Path) -> None:
+    folder = files(tmp_path / "repository", "a.gguf", "config.json", "tokenizer.json")
+    in_hub_cache(folder, hub_cache, "owner/name", COMMIT)
+    with pytest.raises(OptionsError, match=r"no weights in a known format at.*gguf_file"):
+        find_weights("hf-chat", "model", "owner/name", COMMIT)
+    with pytest.raises(
+        OptionsError, match=r"no weights in a known format: it holds GGUF files, which only hf-chat reads"
+    ):
+        find_weights("hf-asr", "model", str(folder))
