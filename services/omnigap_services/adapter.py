@@ -58,6 +58,8 @@ class Card:
         parts: services that this one calls.
         languages: BCP-47 tags; empty: unknown.
         max_batch_size: requests in one call of `generate`.
+        batch_wait_s: seconds that a batch waits for more requests before it starts, renewed by each that comes; for
+            adapters whose batches take seconds. Not used with several workers.
         workers: threads that call `generate`; more than one only if the adapter is thread-safe, such as a proxy.
         max_concurrent: calls that a client should have in progress; 0: twice what the workers take at once.
         max_queue: requests that wait for a batch; further calls are refused with BUSY.
@@ -78,6 +80,7 @@ class Card:
     voices: tuple[Voice, ...] = ()
     languages: tuple[str, ...] = ()
     max_batch_size: int = 1
+    batch_wait_s: float = 0.0
     workers: int = 1
     max_concurrent: int = 0
     max_queue: int = 64

@@ -27,6 +27,9 @@ _MESSAGES = (
     (Reason.OUT_OF_MEMORY, OUT_OF_MEMORY),
     (Reason.MODEL_ERROR, ("no audio was produced", "did not produce audio", "produced no audio")),
     (Reason.TOO_LARGE, ("context_length_exceeded", "maximum context length", "maximum model length")),
+    (Reason.TOO_LARGE, ("available context size",)),
+    # llama-server, for a model without a projector.
+    (Reason.UNSUPPORTED_CONDITION, ("input is not supported", "does not support image", "does not support audio")),
 )
 # Words of `type` and `code` where servers send names instead of a status.
 _NAMES = (

@@ -138,8 +138,12 @@ def _messages(request: Request, options: OpenaiOptions) -> list[Body]:
     system = request.system_prompt or options.system_prompt
     messages: list[Body] = [{"role": "system", "content": system}] if system else []
     # A single text is sent as a string: templates of text-only models often do not accept lists.
-    single = request.parts[0] if len(request.parts) == 1 else None
-    content = single if isinstance(single, str) else [_part(part, options) for part in request.parts]
+    texts = request.texts if options.join_text or len(request.parts) == 1 else ()
+    content: str | list[Body]
+    if len(texts) == len(request.parts):
+        content = "\n\n".join(texts)
+    else:
+        content = [_part(part, options) for part in request.parts]
     return [*messages, {"role": "user", "content": content}]
 
 
@@ -173,11 +177,21 @@ def _sampling(requested: DecodingOptions, options: OpenaiOptions) -> Body:
         "temperature": _first(requested.temperature, options.temperature),
         "top_p": _first(requested.top_p, options.top_p),
         "top_k": _first(requested.top_k, options.top_k),
-        "repetition_penalty": _first(requested.repetition_penalty, options.repetition_penalty),
+        options.repetition_penalty_field: _first(requested.repetition_penalty, options.repetition_penalty),
         "seed": _first(requested.seed, options.seed),
         options.max_tokens_field: _first(requested.max_new_tokens, options.max_tokens),
     }
+    for name in options.unsupported:
+        value = fields.pop(name, None)
+        # Of a greedy answer a seed changes nothing either.
+        neutral = _NEUTRAL[name] if name != "seed" or fields["temperature"] != 0 else value
+        if value is not None and value != neutral:
+            raise _bad_request(f"decoding.{name} is {value:g}, which this server ignores: leave it out")
     return {name: value for name, value in fields.items() if value is not None}
+
+
+# Values that change nothing.
+_NEUTRAL = {"top_p": 1, "top_k": 0, "repetition_penalty": 1, "seed": None}
 
 
 def _first(requested: float | None, configured: float | None) -> float | None:

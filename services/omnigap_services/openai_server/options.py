@@ -35,6 +35,7 @@ class OpenaiOptions(EndpointOptions):
         reasons: by condition, why it is not native, or another note.
         output_sample_rate_hz: of the answers' audio; audio with another rate in its header is resampled.
         system_prompt: used if a request brings none.
+        join_text: parts that are all text are sent as one string, for servers that make a message of each part.
         audio_part: form of audio input: `audio_url` (a data URL) or `input_audio` (OpenAI's own).
         text_modalities, speech_modalities: `modalities` of the body for text and for speech answers.
         voice: of speech answers; empty: the server's default.
@@ -42,6 +43,9 @@ class OpenaiOptions(EndpointOptions):
         audio_format: requested for speech answers.
         temperature, top_p, top_k, repetition_penalty, seed, max_tokens: decoding defaults; unset: the server's.
         max_tokens_field: its name in the body; some APIs know `max_completion_tokens` only.
+        repetition_penalty_field: its name in the body.
+        unsupported: decoding settings that the server ignores (top_k, repetition_penalty, seed); a request with one is
+            refused, unless its value changes nothing.
         sampling_params_list: one table for each stage of vLLM-Omni's pipeline (thinker, talker, code2wav).
         extra_body: further root fields; part of the digest and shown to everyone, so no place for a secret.
         omit: root fields that this server must not be sent, such as `modalities`, `seed` or, if it serves one model
@@ -58,6 +62,7 @@ class OpenaiOptions(EndpointOptions):
     reasons: dict[str, str] = Field(default_factory=dict)
     output_sample_rate_hz: int = Field(default=24_000, ge=4_000, le=192_000)
     system_prompt: str = ""
+    join_text: bool = False
     audio_part: Literal["audio_url", "input_audio"] = "audio_url"
     text_modalities: tuple[str, ...] = ("text",)
     # Both: vLLM-Omni returns no text for ["audio"].
@@ -72,6 +77,8 @@ class OpenaiOptions(EndpointOptions):
     seed: int | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    repetition_penalty_field: Literal["repetition_penalty", "repeat_penalty"] = "repetition_penalty"
+    unsupported: tuple[Literal["top_p", "top_k", "repetition_penalty", "seed"], ...] = ()
     sampling_params_list: tuple[dict[str, Any], ...] = ()
     extra_body: dict[str, Any] = Field(default_factory=dict)
     omit: tuple[str, ...] = ()

@@ -20,11 +20,13 @@ ResultT = TypeVar("ResultT")
 class BatchQueue(Generic[ItemT]):
     """A first-in, first-out queue that is emptied in batches. All methods may be called from any thread.
 
-    It never waits for a batch to fill: while one batch runs, the next requests arrive, so batches grow with the load,
-    and a single request is not delayed.
+    While one batch runs, the next requests arrive, so batches grow with the load. Without `wait_s` a batch starts at
+    once, and of many requests that arrive together at an idle adapter the first one is alone in its batch.
 
     Attributes:
         limit: largest number of items in a batch.
+        wait_s: seconds that an item waits for others before its batch starts; each that comes renews them, until the
+            batch is full. Only for one thread that calls `next_batch`.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class BatchQueue(Generic[ItemT]):
                 the queue forgets it.
         """
         self.limit = limit
+        self.wait_s = 0.0
         self._kind = kind
         self._dropped = dropped
         # Guards the deque and the flag: `discard` and `_take` change what is in the middle of the queue.
@@ -72,11 +75,19 @@ class BatchQueue(Generic[ItemT]):
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._waiting or self._stopped)
+                self._wait_for_more()
                 if self._stopped:
                     return []
                 # Empty if everything that waited was dropped.
                 if batch := self._take():
                     return batch
+
+    def _wait_for_more(self) -> None:
+        """Waits until no item came for `wait_s`, or the next batch may be full."""
+        while self.wait_s and not self._stopped and len(self._waiting) < self.limit:
+            before = len(self._waiting)
+            if not self._changed.wait_for(lambda: self._stopped or len(self._waiting) > before, self.wait_s):  # noqa: B023
+                return
 
     def _take(self) -> list[ItemT]:
         """The oldest item and the next ones of its kind, up to the limit.

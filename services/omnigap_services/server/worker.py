@@ -72,6 +72,7 @@ class Worker:
             self._close()
             return
         self._queue.limit = card.max_batch_size
+        self._queue.wait_s = card.batch_wait_s if card.workers == 1 else 0.0
         for number in range(1, card.workers):
             helper = threading.Thread(target=self._serve, name=f"worker-{number}", daemon=True)
             self._helpers.append(helper)

@@ -217,6 +217,47 @@ def test_a_cancelled_row_stops_and_the_others_continue(built: Built) -> None:
     assert len(leaves.text) == 1
 
 
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_short_answer_does_not_wait_for_the_longest_of_its_batch(built: Built, beams: int) -> None:
+    """With beams no answer is final before the search ends."""
+    adapter = loaded(built(tiny_chat.llama), max_new_tokens=24)
+    # The context holds 2,048 tokens: ten are left for the second question's answer.
+    long, short = "Who?", "a" * 2_020
+    left_open: list[bool] = []
+
+    class ShortTurn(RecordedTurn):
+        def complete(self, completion: Completion) -> None:
+            super().complete(completion)
+            left_open.append(first.completion is None)
+
+    decoding = DecodingOptions(beam_size=beams)
+    first, second = RecordedTurn(long, decoding=decoding), ShortTurn(short, decoding=decoding)
+    adapter.generate([first, second])
+    assert left_open == [beams == 1]
+    alone = [RecordedTurn(long, decoding=decoding), RecordedTurn(short, decoding=decoding)]
+    assert [first.text, second.text] == [texts(adapter, [turn])[0] for turn in alone]
+    assert [first.completion, second.completion] == [turn.completion for turn in alone]
+
+
+def test_rows_that_were_complete_when_memory_ran_out_are_not_answered_again(
+    built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = loaded(built(tiny_chat.llama), max_new_tokens=24)
+    questions = ["Who?", "a" * 2_020, "b" * 2_021]
+    single = [texts(adapter, [RecordedTurn(question)])[0] for question in questions]
+    sizes = limit_memory(adapter, monkeypatch, max_rows=2, steps=15)
+    ended: list[str] = []
+
+    class CountedTurn(RecordedTurn):
+        def complete(self, completion: Completion) -> None:
+            super().complete(completion)
+            ended.append(self.text)
+
+    assert texts(adapter, [CountedTurn(question) for question in questions]) == single
+    assert sorted(ended) == sorted(single)
+    assert sizes == [3, 1]
+
+
 def test_clips_of_different_lengths_are_answered_together(built: Built, hosted: Host) -> None:
     served: Served = hosted(ChatAdapter({"model": str(built(tiny_chat.qwen2_audio)), "max_batch_size": 4}))
     clips = media("audio")

@@ -71,6 +71,15 @@ async def test_several_workers_run_concurrently(running: Start) -> None:
     await asyncio.gather(*calls)
 
 
+async def test_requests_that_arrive_together_share_the_first_batch_of_an_adapter_that_waits(running: Start) -> None:
+    adapter = Double(max_batch_size=3, batch_wait_s=1.0)
+    served = await running(adapter)
+    answers = await asyncio.gather(*(served.caller.ask(text) for text in ("a", "b", "c")))
+    assert [answer.complete.timings.batch_size for answer in answers] == [3, 3, 3]
+    # One that stays alone is answered too.
+    assert (await served.caller.ask("d")).complete.timings.batch_size == 1
+
+
 async def test_max_concurrent_fills_the_next_batch_while_one_runs(running: Start) -> None:
     served = await running(Double(max_batch_size=4, workers=2))
     assert (await served.caller.describe()).max_concurrent == 16

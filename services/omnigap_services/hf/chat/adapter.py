@@ -31,6 +31,9 @@ _DIGEST_OPTIONS = (
     *("repetition_penalty", "beam_size", "batch_media", "allow_missing_weights"),
 )
 
+# A question that a cascade has recognised together with seven others must not start alone: it takes a pass of seconds.
+_BATCH_WAIT_S = 0.03
+
 # Model types for which a clip was verified to get the same answer when batched with longer clips. The audio encoder of
 # Phi-4-multimodal does not mask the padding, so it is not among them.
 _AUDIO_PADDING_MASKED = ("qwen2_audio", "gemma4")
@@ -107,6 +110,8 @@ class ChatAdapter(Adapter):
         options = self._options
         shown = options.model_dump(mode="json", include=set(_DIGEST_OPTIONS))
         libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.lora.folders else [])]
+        if chat.quantisation:
+            libraries.append("gguf")
         # Image processors use torchvision if it is installed, and torchvision may resize differently from Pillow.
         if Modality.IMAGE in chat.inputs and importlib.util.find_spec("torchvision") is not None:
             libraries.append("torchvision")
@@ -119,6 +124,7 @@ class ChatAdapter(Adapter):
             settings={
                 **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
                 **chat.placement.settings(),
+                **({"quantisation": f"GGUF {chat.quantisation}, unpacked"} if chat.quantisation else {}),
                 "code.torch_utils": source_hash("omnigap_services.torch_utils"),
                 "class": chat.class_name,
                 "chat_template": sha256_hex(prompt_builder.template.encode()),
@@ -128,6 +134,7 @@ class ChatAdapter(Adapter):
             },
             libraries=tuple(libraries),
             max_batch_size=options.max_batch_size,
+            batch_wait_s=_BATCH_WAIT_S if options.max_batch_size > 1 else 0.0,
             max_queue=options.max_queue,
             input_sample_rate_hz=chat.sample_rate,
             max_audio_seconds=options.max_audio_seconds,

@@ -12,7 +12,7 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion
 from omnigap_services.failures import is_out_of_memory
-from omnigap_services.hf.chat.loading import ChatModel
+from omnigap_services.hf.chat.loading import ChatModel, special_ids
 from omnigap_services.hf.chat.options import ChatOptions, Decoding
 from omnigap_services.hf.chat.prompt import PromptBatch, PromptBuilder, media_of
 from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
@@ -30,7 +30,7 @@ class Generation:
         # Special tokens are not part of a text, except the thinking marks, which the splitter needs to see.
         vocabulary = chat.tokenizer.get_vocab()
         marks = {vocabulary.get(mark) for mark in (options.think_open, options.think_close)}
-        self._hidden = frozenset(chat.tokenizer.all_special_ids) - marks
+        self._hidden = special_ids(chat.tokenizer) - marks
 
     @property
     def model_type(self) -> str:
@@ -38,8 +38,9 @@ class Generation:
         return str(self._chat.model.config.model_type)
 
     def answer(self, writers: Sequence[TurnWriter], decoding: Decoding) -> None:
-        """Answers every turn that is not cancelled; a question that cannot be processed fails on its own."""
-        waiting = [writer for writer in writers if not writer.turn.cancelled]
+        """Answers every turn that is open and not cancelled; a question that cannot be processed fails on its own."""
+        # A batch that ran out of memory comes again, in halves; some of its rows may have been complete.
+        waiting = [writer for writer in writers if not (writer.complete or writer.turn.cancelled)]
         if not waiting:
             return
         try:
@@ -88,11 +89,21 @@ class Generation:
         start = batch.width
 
         def on_step(ids: torch.Tensor) -> None:
-            for row, row_ids, limit in zip(rows, ids[:, start:].tolist(), limits, strict=True):
-                row.update(self._before_end(row_ids[:limit]))
+            for number, row_ids in enumerate(ids[:, start:].tolist()):
+                answer = self._before_end(row_ids[: limits[number]])
+                if len(answer) < len(row_ids) or len(row_ids) >= limits[number]:
+                    # A short answer does not wait for the longest one of its batch.
+                    complete(number, row_ids)
+                else:
+                    rows[number].update(answer)
+
+        def complete(number: int, ids: list[int]) -> None:
+            writer = writers[number]
+            if not (writer.complete or writer.turn.cancelled):
+                self._complete(writer, rows[number], ids[: limits[number]], batch.tokens(number))
 
         def should_stop(row: int) -> bool:
-            return writers[row].turn.cancelled or rows[row].length >= limits[row]
+            return writers[row].turn.cancelled or writers[row].complete
 
         criterion = StopRows(
             [partial(should_stop, row) for row in range(len(writers))], on_step if decoding.streams else None
@@ -106,15 +117,13 @@ class Generation:
                 pad_token_id=self._chat.tokenizer.pad_token_id,
                 stopping_criteria=[criterion],
             )
-        for number, (writer, row) in enumerate(zip(writers, rows, strict=True)):
-            if not writer.turn.cancelled:
-                self._complete(
-                    writer, row, output[number, start : start + limits[number]].tolist(), batch.tokens(number)
-                )
+        for number, ids in enumerate(output[:, start:].tolist()):
+            complete(number, ids)
 
     def _complete(self, writer: TurnWriter, row: RowDecoder, ids: list[int], prompt_tokens: int) -> None:
         answer = self._before_end(ids)
         row.finish(answer)
+        writer.complete = True
         ended = len(answer) < len(ids)
         writer.turn.complete(
             Completion(

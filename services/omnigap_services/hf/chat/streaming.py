@@ -149,6 +149,7 @@ class TurnWriter:
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
+        self.complete = False
         self._answer = _Channel()
         self._thinking = _Channel()
 
