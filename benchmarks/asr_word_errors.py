@@ -136,6 +136,7 @@ def processor() -> str:
 @click.option("--piper", multiple=True, type=click.Path(exists=True, dir_okay=False), help="Piper voices (.onnx).")
 @click.option("--limit", type=click.IntRange(2), default=120, show_default=True, help="Texts of each column at most.")
 @click.option("--padding-s", type=float, help="Measures each checkpoint with this forced padding too.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="0: the cores of this process, four at most.")
 @click.option("--shipped/--no-shipped", default=True, show_default=True, help="Measure the micro Whisper too.")
 def main(
     checkpoints: tuple[str, ...],
@@ -143,11 +144,12 @@ def main(
     piper: tuple[str, ...],
     limit: int,
     padding_s: float | None,
+    threads: int,
     shipped: bool,
 ) -> None:
     """Print a table of word errors by checkpoint, voice and type of answer."""
     texts = texts_by_column(limit)
-    options = [{"checkpoint": name} for name in (("",) if shipped else ()) + checkpoints]
+    options = [{"checkpoint": name, "cpu_threads": threads} for name in (("",) if shipped else ()) + checkpoints]
     forced = [
         {**each, "padding_s": padding_s, "force_padding": True} for each in options if padding_s and each["checkpoint"]
     ]

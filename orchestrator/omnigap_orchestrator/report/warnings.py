@@ -83,12 +83,11 @@ def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
         )
     if unknown and not voices:
         subjects = formatting.listed([_subject(row) for row in unknown])
-        return RunWarning(
-            "scorer-unmeasured",
-            f"Not measured: how well the ASR scorer understands {subjects}.",
-            "Too few transcripts have an own text to compare them with. `omnigap-orchestrate calibrate` measures the "
-            "scorer on the voices of the questions.",
-        )
+        how = "`omnigap-orchestrate calibrate` measures the scorer on the voices of the questions."
+        if all(row.wer is not None for row in unknown):
+            text = f"Too few answers to say whether the ASR scorer understands {subjects}. {how}"
+            return RunWarning("scorer-unmeasured", "", text)
+        return RunWarning("scorer-unmeasured", f"Not measured: how well the ASR scorer understands {subjects}.", how)
     return None
 
 

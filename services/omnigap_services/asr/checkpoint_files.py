@@ -31,8 +31,8 @@ _TRANSFORMERS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-# Without these lists, CTranslate2 fails at the first clip.
-_CONFIG_LISTS = ("suppress_ids", "suppress_ids_begin")
+# What the converter writes to config.json. A checkpoint may suppress no tokens; the last two are then null.
+_CONFIG_LISTS = ("alignment_heads", "lang_ids", "suppress_ids", "suppress_ids_begin")
 # Their ids differ between the vocabularies of OpenAI's English, multilingual and large-v3 models.
 _SPECIAL = ("<|endoftext|>", "<|startoftranscript|>", "<|transcribe|>", "<|notimestamps|>")
 _STANDARD = {"feature_size": 80, "sampling_rate": SAMPLE_RATE, "hop_length": 160, "chunk_length": 30, "n_fft": 400}
@@ -91,10 +91,11 @@ def _checked(folder: Path, option: str, name: str, hub_name: str = "") -> Checkp
     """The checkpoint in a folder whose files fit each other."""
     try:
         model = _model(folder)
-        _check_config(folder)
+        open_config = _check_config(folder)
         _check_tokens(folder, model)
         found = _preprocessor(folder)
         features, assumed = _features(found, model)
+        assumed += open_config
         seconds = [_seconds(found or {}, key) for key in ("padding_seconds", "trained_seconds")]
         revision = content_revision(folder, [file for file in _READ if (folder / file).is_file()])
     except (_UnusableError, OSError) as fault:
@@ -150,16 +151,21 @@ def _is_other_whisper(path: Path) -> bool:
     return path.suffix in (".pt", ".gguf", ".onnx", ".safetensors") or path.name.startswith("ggml")
 
 
-def _check_config(folder: Path) -> None:
+def _check_config(folder: Path) -> tuple[str, ...]:
+    """What the model's config.json leaves open."""
     found = _object(folder / "config.json")
     if found is None:
+        # CTranslate2 loads it, and fails at the first clip.
         raise _UnusableError("config.json is missing: copy it from where model.bin is from")
-    lacking = [key for key in _CONFIG_LISTS if not isinstance(found.get(key), list)]
-    if lacking:
+    if not any(isinstance(found.get(key), list) for key in _CONFIG_LISTS) or "model_type" in found:
         raise _UnusableError(
-            f"config.json has no {' and no '.join(lacking)}, so it is not CTranslate2's (transformers has one of the "
-            "same name): copy the one that the converter wrote beside model.bin"
+            "config.json is not CTranslate2's (transformers has one of the same name): copy the one that the converter "
+            "wrote beside model.bin"
         )
+    if wrong := [key for key in _CONFIG_LISTS if not isinstance(found.get(key), list | None)]:
+        raise _UnusableError(f"config.json has no list as {wrong[0]}: copy the one beside model.bin again")
+    lacking = [key for key in ("suppress_ids", "suppress_ids_begin") if found.get(key) is None]
+    return (f"config.json without {', '.join(lacking)}: no tokens are suppressed by it",) * bool(lacking)
 
 
 def _check_tokens(folder: Path, model: ModelFile) -> None:

@@ -104,6 +104,19 @@ def test_a_scorer_of_another_tool_is_not_judged(run: FakeRun) -> None:
     assert "scorer-mismatch" not in keys(replace(run.info, asr=None), found)
 
 
+def test_few_answers_leave_it_open_without_an_alarm(run: FakeRun) -> None:
+    heard = run.results.filter(pl.col("transcript").is_not_null())["item_id"].unique(maintain_order=True).head(5)
+    results = with_errors(run.results, None).with_columns(
+        wer_errors=pl.when(pl.col("item_id").is_in(heard.to_list()))
+        .then(pl.col("item_id").rank("dense").mod(2))
+        .cast(pl.Int64),
+        wer_words=pl.when(pl.col("item_id").is_in(heard.to_list())).then(pl.lit(1, pl.Int64)),
+    )
+    (found,) = [w for w in run_warnings(run.info, analyse(results)) if w.key.startswith("scorer-")]
+    assert found.title == ""
+    assert "Too few answers to say whether the ASR scorer understands cascade (" in found.text
+
+
 def test_several_models_share_one_warning(tmp_path: Path) -> None:
     made = make_run(tmp_path, models=("cascade", "tiny-moe"), limit=40, media=False)
     (found,) = [w for w in run_warnings(made.info, analyse(with_errors(made.results, 0.4))) if "scorer" in w.key]

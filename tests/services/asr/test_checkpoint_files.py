@@ -37,7 +37,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "model.bin a pointer": (with_text("model.bin", LFS), r"model\.bin is a Git LFS pointer .*git lfs pull"),
     "config.json missing": (without("config.json"), r"config\.json is missing: copy"),
     "config.json damaged": (with_text("config.json", "{"), r"config\.json is damaged"),
-    "config.json of transformers": (with_text("config.json", '{"d_model": 384}'), r"has no suppress_ids and .*copy"),
+    "config.json of transformers": (with_text("config.json", '{"d_model": 384}'), r"config\.json is not CTranslate2's"),
+    "config.json empty": (with_text("config.json", "{}"), r"config\.json is not CTranslate2's"),
+    "config.json with other values": (
+        with_keys("config.json", suppress_ids=3),
+        r"config\.json has no list as suppress",
+    ),
     "tokenizer.json missing": (without("tokenizer.json"), r"tokenizer\.json is missing .*hf download"),
     "tokenizer.json damaged": (with_text("tokenizer.json", "{"), r"tokenizer\.json is damaged"),
     "vocabulary missing": (without("vocabulary.json"), r"vocabulary\.json or vocabulary\.txt is missing"),
@@ -144,6 +149,13 @@ def test_without_a_preprocessor_file_the_mel_bins_are_those_of_the_model(
     demo = DemoAdapter({"asr_checkpoint": str(folder)})
     assert demo.load().settings["asr_assumed"] == card.settings["assumed"]
     demo.close()
+
+
+def test_a_config_that_suppresses_nothing_is_used_and_said(tmp_path: Path) -> None:
+    folder = copy_of_shipped(tmp_path / "mine")
+    with_keys("config.json", suppress_ids_begin=None)(folder)
+    (said,) = find_checkpoint(AsrOptions(checkpoint=str(folder))).assumed
+    assert said == "config.json without suppress_ids_begin: no tokens are suppressed by it"
 
 
 def test_a_preprocessor_file_without_mel_bins_gets_those_of_the_model(tmp_path: Path) -> None:

@@ -107,8 +107,13 @@ def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.Data
     return pl.DataFrame(rows, schema=TRANSCRIPT_ERRORS_SCHEMA, orient="row")
 
 
-def errors_by_voice(clips: pl.DataFrame) -> pl.DataFrame:
-    """Word errors of every transcribed clip of a calibration (`KNOWN_ERRORS_SCHEMA`), clustered by the spoken text."""
+def errors_by_voice(clips: pl.DataFrame) -> pl.DataFrame | None:
+    """Word errors of every transcribed clip of a calibration (`KNOWN_ERRORS_SCHEMA`), clustered by the spoken text.
+
+    None for a table without transcripts.
+    """
+    if "transcript" not in clips.columns:
+        return None
     answered = clips.filter(pl.col("transcript").is_not_null()).select("voice", "spoken", "transcript", "language")
     rows = [
         (voice, spoken, (found := word_errors(spoken, transcript, language)).errors, found.words)
