@@ -48,6 +48,7 @@ from omnigap_orchestrator.report.statements import (
     floor_text,
     relative_text,
     sources_text,
+    transcripts_text,
     unadjusted_text,
 )
 
@@ -102,7 +103,7 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
-        said = (sources_text(tables, name), unadjusted_text(tables, name, level))
+        said = (sources_text(tables, name), transcripts_text(tables, name), unadjusted_text(tables, name, level))
         print_lines(console, [*reason_lines(gap.values()), *(line for line in said if line)])
         if relative := relative_text(tables, name):
             print_lines(console, [relative])
