@@ -1,0 +1,1 @@
+"""The `piper` service: text to speech with Piper voices, reproducible to the sample."""

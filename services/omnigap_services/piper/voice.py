@@ -1,0 +1,208 @@
+"""One loaded Piper voice: its speakers, and its samples for a text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from piper import PiperConfig, PiperVoice, SynthesisConfig
+from piper.config import PhonemeType
+
+from omnigap.media.audio import Samples
+from omnigap_services.options import OptionsError
+from omnigap_services.piper.files import VoiceFiles
+from omnigap_services.piper.noise import UnseedableNoiseError, noise_values, with_noise_inputs
+from omnigap_services.piper.options import SERVICE, PiperOptions
+from omnigap_services.piper.text import nothing_to_speak, pieces, spoken_text
+
+_log = logging.getLogger(__name__)
+
+_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}|[0-9]{3}))?(?![A-Za-z0-9])")
+_INPUTS = {"input", "input_lengths", "scales"}
+_banks = lru_cache(maxsize=16)(noise_values)
+
+
+class _SeededSession:
+    """A session that adds the noise of a seed to the inputs, as far as the model takes any."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, noise: tuple[str, ...], seed: int) -> None:
+        self._session = session
+        self._noise = {name: _banks(seed, index) for index, name in enumerate(noise)}
+
+    def run(self, outputs: list[str] | None, inputs: dict[str, Any]) -> list[Any]:
+        return list(self._session.run(outputs, {**inputs, **self._noise}))
+
+
+class LoadedVoice:
+    """A voice in memory; `speak` may be called from several threads.
+
+    Attributes:
+        name: in requests.
+        language: BCP-47 tag.
+        sample_rate: Hz.
+        speakers: their numbers by name; empty: the voice has one.
+    """
+
+    def __init__(self, files: VoiceFiles, options: PiperOptions) -> None:
+        """
+        Raises:
+            OptionsError: the files are not a Piper voice, or its phonemizer can't start.
+        """
+        self.name, self.files, self._options = files.name, files, options
+        described = self._read_config()
+        self._config = self._parsed(described)
+        self.language = _language(files.name, described, self._config.espeak_voice)
+        self.sample_rate = self._config.sample_rate
+        self.speakers = _speakers(self._config)
+        self._session, self._noise = self._load_session()
+        self._check()
+
+    def speak(self, text: str, speaker: int | None, slowness: float, seed: int) -> Iterator[Samples]:
+        """Samples of shape (n,) in -1 to 1 for each sentence; the same arguments give the same samples.
+
+        Args:
+            speaker: number of the speaker; None: the voice's default.
+            slowness: factor on the voice's own length.
+
+        Raises:
+            ContractError: BAD_REQUEST for a text that the voice can't speak.
+        """
+        settings = SynthesisConfig(
+            speaker_id=speaker,
+            length_scale=self._config.length_scale * slowness,
+            noise_scale=self._options.noise_scale,
+            noise_w_scale=self._options.noise_w,
+        )
+        voice = self._voice(seed)
+        spoken = False
+        for sentence in voice.phonemize(spoken_text(text, self.name, self.language)):
+            for piece in pieces(self._known(sentence)):
+                if any(phoneme.isalnum() for phoneme in piece):
+                    spoken = True
+                    yield _full_scale(voice.phoneme_ids_to_audio(voice.phonemes_to_ids(piece), settings))
+        if not spoken:
+            raise nothing_to_speak(text)
+
+    def _voice(self, seed: int) -> PiperVoice:
+        session: Any = _SeededSession(self._session, self._noise, seed)
+        # The phonemizer of Chinese voices downloads its own model into a folder.
+        return PiperVoice(session=session, config=self._config, download_dir=self.files.model.parent)
+
+    def _known(self, phonemes: list[str]) -> list[str]:
+        """The phonemes that the voice has: piper-tts logs each of the others at every use."""
+        ids = self._config.phoneme_id_map
+        if self._config.phoneme_type == PhonemeType.PINYIN or not ids:
+            return phonemes
+        # Voices that read letters may have small ones only.
+        lowered = [phoneme if phoneme in ids else phoneme.lower() for phoneme in phonemes]
+        return [phoneme for phoneme in lowered if phoneme in ids]
+
+    def _read_config(self) -> dict[str, Any]:
+        path = self.files.config
+        try:
+            found = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            raise self._wrong(f"{path.name} can't be read as JSON ({error}): download it again") from error
+        if not isinstance(found, dict):
+            raise self._wrong(f"{path.name} is not the description of a Piper voice: download it again")
+        return found
+
+    def _parsed(self, described: dict[str, Any]) -> PiperConfig:
+        try:
+            config = PiperConfig.from_dict(described)
+        except KeyError as error:
+            raise self._wrong(f"{self.files.config.name} has no {error}: download it again") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # Also an unknown type of phonemes.
+            raise self._wrong(f"{self.files.config.name}: {error}: update piper-tts, or use another voice") from error
+        if not isinstance(config.sample_rate, int) or not 4_000 <= config.sample_rate <= 192_000:
+            raise self._wrong(f"{self.files.config.name}: its sample rate is {config.sample_rate!r}: download it again")
+        return config
+
+    def _load_session(self) -> tuple[onnxruntime.InferenceSession, tuple[str, ...]]:
+        from google.protobuf.message import DecodeError
+
+        path, options = self.files.model, self._options
+        silent = options.noise_scale == 0 and options.noise_w == 0
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads, settings.inter_op_num_threads = options.threads, 1
+        settings.log_severity_level = 3
+        # For models whose weights are in a second file.
+        settings.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
+        try:
+            data = path.read_bytes()
+            model, noise = (data, ()) if silent else with_noise_inputs(data)
+            session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+        except UnseedableNoiseError as error:
+            text = f"{error}, so no text would be spoken twice in the same way: set noise_scale and noise_w to 0"
+            raise self._wrong(text) from error
+        except (DecodeError, OSError, RuntimeError, ValueError) as error:
+            raise self._wrong(_why_unreadable(self.files, error)) from error
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            raise self._wrong(_why_unreadable(self.files, error)) from error
+        return session, noise
+
+    def _check(self) -> None:
+        """Checks that model and description belong together, by speaking once."""
+        names = {node.name for node in self._session.get_inputs()} - set(self._noise)
+        expected = _INPUTS | ({"sid"} if self._config.num_speakers > 1 else set())
+        if names != expected:
+            found, wanted = ", ".join(sorted(names)), ", ".join(sorted(expected))
+            raise self._wrong(f"{self.files.model.name} has the inputs {found} instead of {wanted}: not its model")
+        try:
+            voice = self._voice(0)
+            voice.phonemize("1")
+        except Exception as error:
+            raise self._wrong(
+                f"its phonemizer ({self._config.phoneme_type.value}) can't start ({type(error).__name__}: {error}):"
+                " install the extra of piper-tts for its language"
+            ) from error
+        try:
+            voice.phoneme_ids_to_audio([max((max(ids) for ids in self._config.phoneme_id_map.values()), default=0)])
+        except Exception as error:
+            raise self._wrong(
+                f"its model can't speak ({error}): {self.files.config.name} is another voice's"
+            ) from error
+
+    def _wrong(self, text: str) -> OptionsError:
+        return OptionsError(f"service {SERVICE}: option 'voices': the voice {self.files.model}: {text}")
+
+
+def _full_scale(audio: npt.NDArray[np.float32]) -> Samples:
+    """The samples of a sentence, scaled to full range as piper-tts does by default."""
+    samples = np.atleast_1d(audio).astype(np.float32)
+    peak = float(np.abs(samples).max(initial=0.0))
+    return np.clip(samples / peak, -1.0, 1.0).astype(np.float32) if peak > 1e-8 else np.zeros_like(samples)
+
+
+def _language(name: str, described: dict[str, Any], espeak_voice: str) -> str:
+    """The BCP-47 tag of a voice: from its description, else its name, else its phonemizer's voice."""
+    declared = described.get("language")
+    code = declared.get("code", "") if isinstance(declared, dict) else ""
+    for candidate in (code, name if "_" in name else "", espeak_voice):
+        if isinstance(candidate, str) and (found := _TAG.match(candidate)):
+            language, region = found.groups()
+            return f"{language.lower()}-{region.upper()}" if region else language.lower()
+    return "und"
+
+
+def _speakers(config: PiperConfig) -> dict[str, int]:
+    if config.num_speakers <= 1:
+        return {}
+    named = {str(name): int(number) for name, number in config.speaker_id_map.items()}
+    return named or {str(number): number for number in range(config.num_speakers)}
+
+
+def _why_unreadable(files: VoiceFiles, error: Exception) -> str:
+    with files.model.open("rb") as file:
+        if file.read(20).startswith(b"version https://git-"):
+            return "it is a pointer of git-lfs instead of the model: run git lfs pull, or download the file itself"
+    detail = " ".join(str(error).split())[:300]
+    return f"it is not a whole ONNX model ({detail}): download it again"
