@@ -26,7 +26,7 @@ class AsrAdapter(Adapter):
     def load(self) -> Card:
         self._engine = AsrEngine(self._options)
         return Card(
-            name="asr",
+            name=self._engine.checkpoint.name,
             conditions={Condition(Modality.SPEECH, Modality.TEXT): NATIVE},
             weights_revision=self._engine.checkpoint.revision,
             weights_source=self._engine.checkpoint.source,

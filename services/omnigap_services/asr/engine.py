@@ -2,13 +2,14 @@
 
 The clips of many requests form one batch of faster-whisper's `BatchedInferencePipeline`. Its `forward` takes features.
 Its `transcribe` would pad every clip to 3,000 frames, so that most of the work on a short clip is spent on zeros; a
-checkpoint that was trained with less padding says so (`padding_seconds`).
+checkpoint that was trained with less padding says so (`padding_seconds`). For any other one, less padding is refused.
 
 No prompt and no hot words are passed: gold text in them would leak the answer into the transcript.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ import numpy.typing as npt
 from omnigap.errors import ContractError
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Reason, primary_language
-from omnigap_services.asr.options import AsrOptions, Checkpoint, find_checkpoint
+from omnigap_services.asr.checkpoint_files import Checkpoint, find_checkpoint
+from omnigap_services.asr.options import AsrOptions
 from omnigap_services.audio import SILENCE_PEAK, check_clip
 from omnigap_services.chunking import (
     MAX_SILENCE_S,
@@ -33,6 +35,9 @@ from omnigap_services.chunking import (
     without_silence,
 )
 from omnigap_services.gpu import device_of
+from omnigap_services.options import OptionsError
+
+_log = logging.getLogger(__name__)
 
 Features = npt.NDArray[np.float32]
 
@@ -60,36 +65,65 @@ _DECODING: dict[str, Any] = {
 class AsrEngine:
     """A loaded Whisper, for use from one thread."""
 
-    def __init__(self, options: AsrOptions, device_option: str = "device") -> None:
+    def __init__(self, options: AsrOptions, prefix: str = "") -> None:
         """
         Args:
-            device_option: name of the service's option for the device, for errors.
+            prefix: of the names of options, for errors: `asr_` in services that have this engine as a part.
+
+        Raises:
+            OptionsError: the checkpoint can't be found, is incomplete, or can't be loaded with these options.
         """
         import ctranslate2
         from faster_whisper import BatchedInferencePipeline, WhisperModel
+        from faster_whisper.feature_extractor import FeatureExtractor
 
         self.options = options
         found = ctranslate2.get_cuda_device_count() > 0
         # The count is 0 without a reason; the list of types raises it.
         fault = partial(ctranslate2.get_supported_compute_types, "cuda")
         # Before the checkpoint, which may be downloaded.
-        self.device = device_of(device_option, options.device, found, fault)
-        self.checkpoint: Checkpoint = find_checkpoint(options.checkpoint, options.revision)
+        self.device = device_of(f"{prefix}device", options.device, found, fault)
+        self.checkpoint: Checkpoint = find_checkpoint(options, prefix)
+        self._padding, self._forced = _padding_frames(options, self.checkpoint, prefix)
         automatic = "float16" if self.device == "cuda" else "int8"
         self.compute_type = automatic if options.compute_type == "auto" else options.compute_type
-        self._model = WhisperModel(
-            str(self.checkpoint.folder),
-            device=self.device,
-            compute_type=self.compute_type,
-            cpu_threads=options.cpu_threads or min(4, _cores()),
-        )
+        try:
+            self._model = WhisperModel(
+                str(self.checkpoint.folder),
+                device=self.device,
+                compute_type=self.compute_type,
+                cpu_threads=options.cpu_threads or min(4, _cores()),
+            )
+        except (RuntimeError, ValueError) as error:
+            if "out of memory" in str(error).lower():
+                raise
+            raise OptionsError(
+                f"the option {prefix}checkpoint: {self.checkpoint.folder} can't be used: model.bin does not load on "
+                f"{self.device} as {self.compute_type} ({error}): copy or download it again, or set another "
+                f"{prefix}compute_type"
+            ) from error
+        features = {**self.checkpoint.features, "feature_size": self._mel_bins(prefix)}
+        # The package takes its own values for what preprocessor_config.json lacks: 80 mel bins for large-v3, too.
+        self._model.feat_kwargs = features
+        extractor = self._model.feature_extractor = FeatureExtractor(**features)
         self._pipeline = BatchedInferencePipeline(model=self._model)
-        extractor = self._model.feature_extractor
         # In samples. 30 s in OpenAI's checkpoints; the shipped one was trained on shorter clips.
         self.window = int(extractor.chunk_length * SAMPLE_RATE)
         self._trained = int(self.checkpoint.trained_s * SAMPLE_RATE)
-        seconds = self.checkpoint.padding_s if options.padding_s is None else options.padding_s
-        self._padding = round(seconds * SAMPLE_RATE / extractor.hop_length) or PADDED_FRAMES
+        for assumption in self.checkpoint.assumed:
+            _log.warning("%s: %s", self.checkpoint.name, assumption)
+        if self._forced:
+            _log.warning("%s: padded to %s s, for which it was not trained", self.checkpoint.name, options.padding_s)
+
+    def _mel_bins(self, prefix: str) -> int:
+        declared, bins = self.checkpoint.features["feature_size"], int(self._model.model.n_mels)
+        # Checked again: the sizes of a model.bin of a version that is not known here can't be read before.
+        if declared != bins and not any("feature_size" in said for said in self.checkpoint.assumed):
+            raise OptionsError(
+                f"the option {prefix}checkpoint: preprocessor_config.json of {self.checkpoint.folder} has feature_size "
+                f"{declared}, but the model has {bins} mel bins: replace it with the checkpoint's own, or remove it"
+            )
+        return bins
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -115,6 +149,8 @@ class AsrEngine:
             "silence_peak": str(SILENCE_PEAK),
             "max_silence_s": str(MAX_SILENCE_S),
             "trained_s": str(self.checkpoint.trained_s),
+            **({"assumed": "; ".join(self.checkpoint.assumed)} if self.checkpoint.assumed else {}),
+            **({"force_padding": "True"} if self._forced else {}),
         }
 
     def language_code(self, language: str) -> str:
@@ -208,6 +244,30 @@ class AsrEngine:
             return code
         language, _, _ = self._model.detect_language(audio=clip)
         return str(language)
+
+
+def _padding_frames(options: AsrOptions, checkpoint: Checkpoint, prefix: str) -> tuple[int, bool]:
+    """Frames to whose multiples clips are padded, and whether the checkpoint was not trained for that.
+
+    Raises:
+        OptionsError: `padding_s` of a checkpoint that does not declare it, without `force_padding`, or more seconds
+            than its window.
+    """
+    hop, seconds = checkpoint.features["hop_length"], options.padding_s
+    if seconds is None:
+        return round(checkpoint.padding_s * SAMPLE_RATE / hop) or PADDED_FRAMES, False
+    frames = max(1, round(seconds * SAMPLE_RATE / hop)) if seconds else PADDED_FRAMES
+    option = f"the option {prefix}padding_s is {seconds:g}"
+    if frames > PADDED_FRAMES:
+        raise OptionsError(f"{option}: set at most {PADDED_FRAMES * hop / SAMPLE_RATE:g}, the window of the checkpoint")
+    undeclared = frames < PADDED_FRAMES and not checkpoint.declares_padding
+    if undeclared and not options.force_padding:
+        raise OptionsError(
+            f"{option}, but the checkpoint {checkpoint.name} was not trained so: its preprocessor_config.json declares "
+            f"no padding_seconds, and less padding than its window makes more word errors. Remove the option, or set "
+            f"{prefix}force_padding = true"
+        )
+    return frames, undeclared
 
 
 def _lengthened(piece: Samples) -> Samples:

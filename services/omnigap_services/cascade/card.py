@@ -41,7 +41,7 @@ def composed_card(
     concurrent = concurrency or own.max_concurrent + options.max_batch_size
     if stages.asr is not None:
         # The report compares this with the ASR scorer's: a model whose ASR has the scorer's weights is flagged.
-        settings = {**settings, "asr.weights_revision": stages.asr.weights_revision}
+        settings = {**settings, "asr.weights_revision": stages.asr.weights_revision, **stages.asr.card_settings}
     return Card(
         name=name,
         conditions={

@@ -34,7 +34,8 @@ class StageOptions(Options):
         timeout_s: of one call to a service.
         proxy: `http://HOST:PORT` of an HTTP proxy for calls to services that are not on loopback; empty: none.
         asr_checkpoint: of the in-process engine, as the `asr` service's `checkpoint`; empty: the shipped one.
-        asr_revision, asr_device, asr_compute_type, asr_beam_size: as the `asr` service's.
+        asr_revision, asr_name, asr_device, asr_compute_type, asr_beam_size, asr_padding_s, asr_force_padding: as the
+            `asr` service's.
         asr_threads: as the `asr` service's `cpu_threads`.
         image_side: longer images are shrunk to this many pixels before the in-process OCR searches them for text.
         ocr_threads: more than one shortens a single answer and costs more work in all.
@@ -51,9 +52,12 @@ class StageOptions(Options):
     proxy: Annotated[str, AfterValidator(check_proxy)] = ""
     asr_checkpoint: str = ""
     asr_revision: str | None = None
+    asr_name: str = Field(default="", max_length=100)
     asr_device: Literal["auto", "cpu", "cuda"] = "auto"
     asr_compute_type: str = "auto"
     asr_beam_size: int = Field(default=5, ge=1, le=20)
+    asr_padding_s: float | None = Field(default=None, ge=0, le=60)
+    asr_force_padding: bool = False
     asr_threads: int = Field(default=0, ge=0, le=256)
     image_side: int = Field(default=960, ge=64, le=4096)
     ocr_threads: int = Field(default=1, ge=1, le=64)
@@ -65,9 +69,12 @@ class StageOptions(Options):
             {
                 "checkpoint": self.asr_checkpoint,
                 "revision": self.asr_revision,
+                "name": self.asr_name,
                 "device": self.asr_device,
                 "compute_type": self.asr_compute_type,
                 "beam_size": self.asr_beam_size,
+                "padding_s": self.asr_padding_s,
+                "force_padding": self.asr_force_padding,
                 "cpu_threads": self.asr_threads,
                 "max_batch_size": self.max_batch_size,
             }

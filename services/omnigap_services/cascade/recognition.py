@@ -56,6 +56,10 @@ class Recogniser(Protocol):
         """Of its checkpoint; empty if unknown."""
 
     @property
+    def card_settings(self) -> Mapping[str, str]:
+        """What the cascade's card says of its checkpoint: `asr_assumed` and `asr_force_padding`; mostly empty."""
+
+    @property
     def max_audio_seconds(self) -> float:
         """Longest clip that it takes; 0 if it sets no limit or takes no audio."""
 
@@ -83,6 +87,7 @@ class RemoteRecogniser:
         self.part = client.part(self._stage)
         self.description = f"{self._stage.upper()} by {client.card.name}"
         self.weights_revision: str = weights_identity(client.card)
+        self.card_settings: Mapping[str, str] = _card_settings(self._stage, client.card.settings)
         self.max_audio_seconds: float = client.card.limits.max_audio_seconds
         self.max_image_pixels: int = client.card.limits.max_image_pixels
 
@@ -101,11 +106,12 @@ class InProcessAsr:
     """The ASR engine in this process. Clips that arrive while it is busy are transcribed together in the next batch."""
 
     def __init__(self, options: AsrOptions) -> None:
-        self._engine = AsrEngine(options, "asr_device")
+        self._engine = AsrEngine(options, "asr_")
         self._batcher: Batcher[AudioClip, Transcript] = Batcher("cascade-asr", self._transcribe, options.max_batch_size)
         checkpoint = self._engine.checkpoint
         self.description = f"ASR by faster-whisper ({checkpoint.name})"
         self.weights_revision = checkpoint.revision
+        self.card_settings: Mapping[str, str] = _card_settings("asr", self._engine.settings)
         self.part = Part("asr", f"faster-whisper/{checkpoint.name}", self._digest())
         self.max_audio_seconds = 0.0
         self.max_image_pixels = 0
@@ -155,6 +161,7 @@ class InProcessOcr:
         self._lock = threading.Lock()
         self.description = "OCR by RapidOCR"
         self.weights_revision = ""
+        self.card_settings: Mapping[str, str] = {}
         self.part = Part("ocr", "rapidocr", self._engine.digest)
         self.max_audio_seconds = 0.0
         self.max_image_pixels = 0
@@ -168,3 +175,8 @@ class InProcessOcr:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _card_settings(stage: str, settings: Mapping[str, str]) -> dict[str, str]:
+    # Without a dot in the name, so that the report shows them.
+    return {f"{stage}_{key}": settings[key] for key in ("assumed", "force_padding") if key in settings}

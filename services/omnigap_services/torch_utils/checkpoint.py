@@ -66,12 +66,14 @@ class Weights:
         name: hub name, or the folder's last part; for reports.
         revision: `sha256:` and the hash of the files that transformers reads; part of the digest.
         source: `NAME@COMMIT`, or the folder's name; for reports.
+        gguf: names of the GGUF file in the folder, or of its parts; empty: another format.
     """
 
     folder: Path
     name: str
     revision: str
     source: str = ""
+    gguf: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, name: str, commit: str = "") -> Weights:
@@ -103,33 +105,64 @@ def find_weights(service: str, option: str, name: str, revision: str = "") -> We
         OptionsError: the folder does not exist or has no config.json, the hub name has no full commit, or neither the
             cache nor the hub has it.
     """
-    folder = Path(name).expanduser()
     if not name:
         raise _wrong(service, option, "is not set: name a folder, or a hub name with its revision")
-    # A hub name is OWNER/NAME or NAME. Anything else is meant as a path, also if it does not exist: better an error
-    # about the folder than a download attempt.
-    if folder.is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return _local(service, option, folder, revision)
-    if not _COMMIT.fullmatch(revision):
-        # Branches and tags can move, so the digest would not identify the weights.
-        cached = _cached_commit(name)
-        found = f'; the cache of this machine holds "{cached}"' if cached else ""
+    if is_folder_name(name):
+        return _local(service, option, Path(name).expanduser(), revision)
+    check_commit(service, option, name, revision)
+    folder = _download(service, option, name, revision)
+    if not (folder / "config.json").is_file():
         raise _wrong(
             service,
             option,
-            f"is the hub name {name!r}: its revision must be a full commit (40 hex digits, see Files on the model's"
-            f" page), not {revision!r}{found}",
+            f"is {name!r}, which has no config.json at {revision}: name a repository with a checkpoint of transformers;"
+            " of one with GGUF files, hf-chat reads the file named in gguf_file",
         )
-    return Weights.of(_download(service, option, name, revision), name, revision)
+    return Weights.of(folder, name, revision)
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name means a folder of this machine, also if it does not exist, and not a repository of the hub."""
+    # A hub name is OWNER/NAME or NAME. Anything else is meant as a path: better an error about the folder than a
+    # download attempt.
+    return Path(name).expanduser().is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1
+
+
+def check_commit(service: str, option: str, name: str, revision: str) -> None:
+    """Checks that the revision of a hub name is a full commit.
+
+    Raises:
+        OptionsError: it is not; the message has the commit that the cache holds.
+    """
+    if _COMMIT.fullmatch(revision):
+        return
+    # Branches and tags can move, so the digest would not identify the weights.
+    cached = _cached_commit(name)
+    found = f'; the cache of this machine holds "{cached}"' if cached else ""
+    raise _wrong(
+        service,
+        option,
+        f"is the hub name {name!r}: its revision must be a full commit (40 hex digits, see Files on the model's"
+        f" page), not {revision!r}{found}",
+    )
+
+
+def snapshot_of(folder: Path) -> tuple[str, str]:
+    """Hub name and commit of a folder of the hub's cache; two empty strings for another folder."""
+    if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
+        # models--OWNER--NAME/snapshots/COMMIT
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/"), folder.name
+    return "", ""
 
 
 def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
     if not (folder / "config.json").is_file():
-        raise _wrong(service, option, f"is {str(folder)!r}, which has no config.json: name a checkpoint's folder")
-    if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
-        # A folder of the hub's cache: models--OWNER--NAME/snapshots/COMMIT.
-        hub_name = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-        return Weights.of(folder, hub_name, folder.name)
+        found = folder.is_dir() and any(name.lower().endswith(".gguf") for name in files_below(folder))
+        gguf = ": it holds GGUF files, which only hf-chat reads" if found else ""
+        raise _wrong(service, option, f"is {str(folder)!r}, which has no config.json{gguf}: name a checkpoint's folder")
+    hub_name, commit = snapshot_of(folder)
+    if commit:
+        return Weights.of(folder, hub_name, commit)
     if revision:
         raise _wrong(
             service, option, f"is a folder, which is identified by its content: remove the revision {revision!r}"
@@ -167,13 +200,26 @@ def _download(service: str, option: str, name: str, revision: str) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, ignore_patterns=list(_OTHER)))
     except Exception as error:  # huggingface_hub and its HTTP client have no common base class
-        detail = " ".join(str(error).split())[:300]
-        raise _wrong(
-            service,
-            option,
-            f"is {name!r} at {revision}, which is neither in the cache nor on the hub"
-            f" ({type(error).__name__}: {detail}): download it first with hf download {name} --revision {revision}",
-        ) from error
+        raise not_on_hub(service, option, name, revision, error) from error
+
+
+def not_on_hub(
+    service: str, option: str, name: str, revision: str, error: Exception, file: str = "", hint: str = ""
+) -> OptionsError:
+    """The error for a hub name, or one file of it, that is neither in the cache nor on the hub.
+
+    Args:
+        hint: further words behind the library's message.
+    """
+    detail = " ".join(str(error).split())[:300]
+    which = f"{file!r} of {name!r}" if file else repr(name)
+    return _wrong(
+        service,
+        option,
+        f"is {which} at {revision}, which is neither in the cache nor on the hub"
+        f" ({type(error).__name__}: {detail}{hint}): download it first with"
+        f" hf download {' '.join(part for part in (name, file) if part)} --revision {revision}",
+    )
 
 
 def _cached_commit(name: str) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from omnigap.card import weights_identity
 from omnigap_services.asr.adapter import AsrAdapter
-from omnigap_services.asr.options import SHIPPED_CHECKPOINT, find_checkpoint
+from omnigap_services.asr.checkpoint_files import find_checkpoint
+from omnigap_services.asr.options import SHIPPED_CHECKPOINT, AsrOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import describe
 from tests.helpers.hub_cache import in_hub_cache
@@ -29,19 +30,19 @@ def test_every_wrong_option_is_named_at_once() -> None:
         AsrAdapter({"beam_size": 0, "vad": True})
 
 
-def test_a_missing_checkpoint_names_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(OptionsError, match=r"model\.bin is missing.*option checkpoint"):
-        find_checkpoint(str(tmp_path))
-
-
 def test_the_revision_covers_the_files_that_are_read(tmp_path: Path) -> None:
-    (tmp_path / "model.bin").write_bytes(b"weights")
-    (tmp_path / "config.json").write_text("{}")
-    first = find_checkpoint(str(tmp_path)).revision
-    (tmp_path / "README.md").write_text("not read by the engine")
-    assert find_checkpoint(str(tmp_path)).revision == first
-    (tmp_path / "config.json").write_text('{"a": 1}')
-    assert find_checkpoint(str(tmp_path)).revision != first
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED_CHECKPOINT, folder)
+
+    def revision() -> str:
+        return find_checkpoint(AsrOptions(checkpoint=str(folder))).revision
+
+    first = revision()
+    (folder / "README.md").write_text("not read by the engine")
+    assert revision() == first
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "a": 1}))
+    assert revision() != first
 
 
 def test_one_checkpoint_has_one_digest_as_folder_and_as_hub_name(

@@ -107,6 +107,8 @@ class ChatAdapter(Adapter):
         options = self._options
         shown = options.model_dump(mode="json", include=set(_DIGEST_OPTIONS))
         libraries = ["torch", "transformers", "tokenizers", *(["peft"] if chat.lora.folders else [])]
+        if chat.quantisation:
+            libraries.append("gguf")
         # Image processors use torchvision if it is installed, and torchvision may resize differently from Pillow.
         if Modality.IMAGE in chat.inputs and importlib.util.find_spec("torchvision") is not None:
             libraries.append("torchvision")
@@ -119,6 +121,7 @@ class ChatAdapter(Adapter):
             settings={
                 **{name: value if isinstance(value, str) else json.dumps(value) for name, value in shown.items()},
                 **chat.placement.settings(),
+                **({"quantisation": f"GGUF {chat.quantisation}, unpacked"} if chat.quantisation else {}),
                 "code.torch_utils": source_hash("omnigap_services.torch_utils"),
                 "class": chat.class_name,
                 "chat_template": sha256_hex(prompt_builder.template.encode()),

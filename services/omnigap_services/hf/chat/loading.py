@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import copy
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omnigap.vocabulary import Modality
+from omnigap_services.hf.chat.gguf import GgufSource, check_whole, load_arguments, open_gguf, template_end_ids
 from omnigap_services.hf.chat.lora import LoraAdapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
 from omnigap_services.torch_utils.device import Placement, place
+from omnigap_services.torch_utils.gguf import find_gguf
 from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
@@ -40,6 +44,7 @@ class ChatModel:
         sample_rate: of its audio input, in Hz.
         context: tokens of prompt and answer together; 0: not in the config.
         lora: adapters that depend on a question's media.
+        quantisation: of a GGUF file; empty: another format.
         class_name: of the model in transformers.
     """
 
@@ -52,6 +57,7 @@ class ChatModel:
     weights: Weights
     placement: Placement
     lora: LoraAdapters
+    quantisation: str = ""
 
     @property
     def class_name(self) -> str:
@@ -71,34 +77,64 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
         VersionError: an unsupported version of transformers.
     """
     check_transformers(SERVICE)
-    weights = find_weights(SERVICE, "model", options.model, options.revision)
     # Before transformers: image processors that import torchvision would fail next to a CPU build of torch.
     let_torchvision_import()
+    weights = find_gguf(SERVICE, "model", options.model, options.revision, options.gguf_file)
+    if weights is None:
+        weights = find_weights(SERVICE, "model", options.model, options.revision)
+    elif options.adapters:
+        raise OptionsError(
+            f"service {SERVICE}: option 'adapters' names LoRA folders, which can't be put on the unpacked weights of a"
+            " GGUF file: merge them into the file, or name the checkpoint that it was made from"
+        )
+    with open_gguf(weights) if weights.gguf else nullcontext() as gguf:
+        return _load(weights, options, gguf)
+
+
+def _load(weights: Weights, options: ChatOptions, gguf: GgufSource | None) -> ChatModel:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(weights.folder)
+    folder = gguf.folder if gguf else weights.folder
+    arguments: Mapping[str, Any] = gguf.arguments if gguf else {}
+    config = AutoConfig.from_pretrained(folder, **arguments)
     auto_class = _auto_class(config, options)
     model_class = _model_class(auto_class, config)
     # The flag's name differs between model classes.
     flash = any(getattr(model_class, flag, False) for flag in ("_supports_flash_attn", "_supports_flash_attn_2"))
     placement = place(options, SERVICE, flash_possible=flash)
+    found: dict[str, Any] = {}
+
+    def load(*places: Any, **named: Any) -> Any:
+        model, info = auto_class.from_pretrained(*places, **named)
+        found.update(info)
+        return model, info
+
     model = load_whole(
-        auto_class.from_pretrained,
-        weights,
+        load,
+        replace(weights, folder=folder),
         SERVICE,
         "model",
         options.allow_missing_weights,
         # A class for another part of the checkpoint (text only, say) finds its weights under other names.
         advice=", or set the option kind",
         **placement.load_arguments(),
+        **(load_arguments(gguf) if gguf else {}),
     ).eval()
     model.generation_config = _without_decoding(model.generation_config)
-    processor, tokenizer = _processor_of(weights.folder, options, auto_class.__name__ == "AutoModelForCausalLM")
+    text_only = auto_class.__name__ == "AutoModelForCausalLM"
+    processor, tokenizer = _processor_of(folder, options, text_only, arguments)
     # Generation continues each row at its right end.
     tokenizer.padding_side = "left"
     # Padding is masked, so any token will do for checkpoints without one (Llama).
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if gguf:
+        check_whole(model, gguf, weights, found.get("unexpected_keys", ()), options.allow_missing_weights)
+        # A file has no generation config, where other checkpoints list all ends of an answer.
+        ends = gguf.end_ids | template_end_ids(tokenizer)
+        model.generation_config.eos_token_id = sorted(ends) or model.generation_config.eos_token_id
+        size = sum(weight.numel() * weight.element_size() for weight in model.parameters()) / 2**20
+        _log.info("%s is unpacked from %s to %s: %.0f MiB", weights.source, gguf.quantisation, placement.dtype, size)
     inputs = _inputs_of(processor)
     _log.info("%s is a %s on %s in %s", weights.name, type(model).__name__, placement.device, placement.dtype)
     return ChatModel(
@@ -116,6 +152,7 @@ def load_chat_model(options: ChatOptions) -> ChatModel:
             {str(modality): name for modality, name in options.adapters.items()},
             options.allow_missing_weights,
         ),
+        quantisation=gguf.quantisation if gguf else "",
     )
 
 
@@ -159,7 +196,7 @@ def _model_class(auto_class: Any, config: Any) -> Any:
         return None
 
 
-def _processor_of(folder: Path, options: ChatOptions, text_only: bool) -> tuple[Any, Any]:
+def _processor_of(folder: Path, options: ChatOptions, text_only: bool, arguments: Mapping[str, Any]) -> tuple[Any, Any]:
     """The processor (None if there is only a tokenizer) and the tokenizer, with the template to use.
 
     Raises:
@@ -167,10 +204,11 @@ def _processor_of(folder: Path, options: ChatOptions, text_only: bool) -> tuple[
     """
     from transformers import AutoProcessor, AutoTokenizer
 
-    found = None if text_only else AutoProcessor.from_pretrained(folder)
+    found = None if text_only else AutoProcessor.from_pretrained(folder, **arguments)
     # For a folder without a processor config AutoProcessor returns the tokenizer.
     processor = found if hasattr(found, "tokenizer") else None
-    tokenizer = processor.tokenizer if processor is not None else found or AutoTokenizer.from_pretrained(folder)
+    tokenizer = processor.tokenizer if processor is not None else found
+    tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder, **arguments)
     owner = processor or tokenizer
     if options.chat_template:
         path = Path(options.chat_template).expanduser()

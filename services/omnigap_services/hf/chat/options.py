@@ -24,8 +24,10 @@ class ChatOptions(CheckpointOptions):
     """Options of the `hf-chat` service; extends `CheckpointOptions`.
 
     Attributes:
-        model: a checkpoint's folder, or its hub name.
+        model: a checkpoint's folder, a GGUF file, or a hub name.
         revision: the full commit of a hub name.
+        gguf_file: name of a GGUF file in the folder or hub repository, which is then the only file that is read; of a
+            split one, any part. Not needed for a folder with one GGUF file and no other weights.
         name: in reports; empty: the model's.
         architecture: in reports; unset: none is declared.
         kind: the class that loads it; `auto` follows the checkpoint's config.
@@ -51,6 +53,7 @@ class ChatOptions(CheckpointOptions):
 
     model: str = Field(min_length=1)
     revision: str = ""
+    gguf_file: str = ""
     name: str = ""
     architecture: Architecture | None = None
     kind: Literal["auto", "causal", "image-text", "multimodal"] = "auto"
