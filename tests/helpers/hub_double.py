@@ -67,25 +67,25 @@ class HubDouble:
     Attributes:
         repositories: by name, OWNER/NAME.
         asked: all requests, in order.
+        downloads: paths of the files whose content was sent.
     """
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.asked: list[Asked] = []
+        self.downloads: list[str] = []
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        port = self._socket.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{port}"
+        # Clients follow a redirection to the same host silently, and take the headers of its end.
+        self.other_host = f"http://localhost:{port}"
         self.app = _routes(self)
 
     def environment(self, cache: Path, **changed: str) -> dict[str, str]:
         """Variables of a client's process: this hub, and a cache of its own."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         return {**inherited, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_XET": "1", **changed}
-
-    @property
-    def downloads(self) -> list[str]:
-        """Paths of the files that were sent."""
-        return [each.path for each in self.asked if each.method == "GET" and "/resolve/" in each.path]
 
 
 @contextmanager
@@ -142,15 +142,15 @@ def _routes(double: HubDouble) -> FastAPI:
             return _refusal(404, "EntryNotFound", headers)
         data = found.files[path]
         if len(data) < LARGE_BYTES:
-            return _content(request, found, path, {**headers, "ETag": f'"{_git_hash(data)}"'})
+            return _content(double, request, found, path, {**headers, "ETag": f'"{_git_hash(data)}"'})
         # As the hub: a large file lies on another host, and the answer with the redirection describes it.
         headers |= {"X-Linked-Etag": f'"{_sha256(data)}"', "X-Linked-Size": str(len(data))}
-        return RedirectResponse(f"{double.endpoint}/cdn/{owner}/{name}/{path}", 302, headers=headers)
+        return RedirectResponse(f"{double.other_host}/cdn/{owner}/{name}/{path}", 302, headers=headers)
 
     @app.api_route("/cdn/{owner}/{name}/{path:path}", methods=["GET", "HEAD"])
     async def cdn(request: Request, owner: str, name: str, path: str) -> Response:
         found = double.repositories[f"{owner}/{name}"]
-        return _content(request, found, path, {"ETag": f'"{_sha256(found.files[path])}"'})
+        return _content(double, request, found, path, {"ETag": f'"{_sha256(found.files[path])}"'})
 
     @app.api_route("/", methods=["GET", "HEAD"])
     async def front() -> Response:
@@ -177,11 +177,14 @@ def _refusal(status: int, code: str, headers: dict[str, str] | None = None) -> R
     return JSONResponse({"error": code}, status, {"X-Error-Code": code, "X-Error-Message": code, **(headers or {})})
 
 
-def _content(request: Request, repository: Repository, path: str, headers: dict[str, str]) -> Response:
+def _content(
+    double: HubDouble, request: Request, repository: Repository, path: str, headers: dict[str, str]
+) -> Response:
     data = repository.altered.get(path, repository.files[path])
     headers["Content-Length"] = str(len(data))
     if request.method == "HEAD":
         return Response(headers=headers)
+    double.downloads.append(path)
     if path in repository.truncated:
         # The length that was announced does not come: the connection is closed in the middle.
         return _Broken(data, headers=headers)
