@@ -173,7 +173,8 @@ def _check(folder: Path, files: int) -> None:
             other = any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))
             if missing and (len(missing) < len(listed) or not other):
                 raise FetchError(f"{missing[0]} is missing, which {index.name} lists: see the messages of tar")
-    if not (folder / "config.json").is_file():
+    # A folder of Piper voices has a NAME.onnx.json for each.
+    if not (folder / "config.json").is_file() and not any(folder.rglob("*.onnx.json")):
         print("fetch: note: no config.json: a checkpoint's own folder has one", file=sys.stderr)
 
 

@@ -17,6 +17,7 @@ import pytest
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.compose.compose_project import ROOT, call, compose, exclusive_engine
+from tests.helpers.tiny_piper import write_voice
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
 
@@ -61,6 +62,27 @@ def test_the_scorer_loads_a_checkpoint_from_the_volume(tmp_path: Path) -> None:
     options = f'checkpoint = "omnigap/micro"\nrevision = "{COMMIT}"\n'
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "asr", timeout_s=600, OMNIGAP_ASR_OPTIONS=options)
     assert _describe(50062).weights_revision.endswith(f"(omnigap/micro@{COMMIT})")
+
+
+@pytest.mark.images
+def test_piper_finds_an_imported_voice_by_its_name_and_conforms(tmp_path: Path) -> None:
+    """A voice of the default name, from a folder of this machine; without it the container says what is missing."""
+    compose(*FILES, "build", "piper", "fetch", timeout_s=2_400)
+    missing = call("docker", "compose", *FILES, "up", "--detach", "--no-build", "--wait", "piper", timeout_s=600)
+    assert missing.returncode != 0
+    assert "'en_US-joe-medium'" in compose(*FILES, "logs", "--no-color", "piper")
+    compose(*FILES, "rm", "--force", "--stop", "piper")
+
+    write_voice(tmp_path / "mine", "en_US-joe-medium")
+    into = shlex.join(["docker", "compose", *FILES, "run", "--rm", "-T", "fetch", "--import", "mine"])
+    imported = call("bash", "-o", "pipefail", "-c", f"tar -C {shlex.quote(str(tmp_path / 'mine'))} -ch . | {into}")
+    assert imported.returncode == 0, imported.stderr
+    assert "note" not in imported.stderr
+    compose(*FILES, "up", "--detach", "--no-build", "--wait", "piper", timeout_s=600)
+    described = _describe(50065)
+    assert [voice.name for voice in described.voices] == ["en_US-joe-medium"]
+    assert "folder mine" in described.weights_revision
+    assert _conforms(50065)
 
 
 @pytest.mark.images

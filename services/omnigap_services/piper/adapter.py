@@ -12,7 +12,7 @@ from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request,
 from omnigap_services.audio import is_silent, match_language
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.piper.files import find_voices
-from omnigap_services.piper.options import OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
+from omnigap_services.piper.options import FIXED_LENGTH, OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
 from omnigap_services.piper.voice import LoadedVoice
 from omnigap_services.source import source_hash
 from omnigap_services.weights import file_hash
@@ -44,9 +44,7 @@ class PiperAdapter(Adapter):
         for turn in batch:
             try:
                 self._speak(turn)
-            except ContractError as error:
-                turn.fail(error)
-            except Exception as error:  # one text must not end the others of a batch
+            except Exception as error:  # onnxruntime's have no common base class; the other turns go on
                 turn.fail(error)
 
     def _speak(self, turn: Turn) -> None:
@@ -93,7 +91,7 @@ class PiperAdapter(Adapter):
         return self._voices[voice], self._voices[voice].speakers[speaker] if speaker else None
 
     def _slowness(self, request: Request) -> float:
-        """The factor on the voice's own length that gives the requested rate, about."""
+        """The factor on the voice's length_scale that gives about the requested rate."""
         rate = request.words_per_minute or self._options.words_per_minute
         if rate is None:
             return 1.0
@@ -101,25 +99,26 @@ class PiperAdapter(Adapter):
         if not slowest <= rate <= fastest:
             text = f"words_per_minute is {rate:g}: {SERVICE} speaks {slowest} to {fastest}"
             raise ContractError(Reason.BAD_REQUEST, text)
-        return OWN_WORDS_PER_MINUTE / rate
+        # seconds = own seconds * (FIXED_LENGTH + (1 - FIXED_LENGTH) * slowness), solved for the slowness.
+        return (OWN_WORDS_PER_MINUTE / rate - FIXED_LENGTH) / (1 - FIXED_LENGTH)
 
     def _chosen_default(self) -> tuple[LoadedVoice, int | None]:
-        options = self._options
-        name = options.voice or next(iter(self._voices))
+        # Also VOICE#SPEAKER, as the card lists it.
+        name, _, asked = (self._options.voice or next(iter(self._voices))).partition("#")
         if name not in self._voices:
             known = ", ".join(self._voices)
             raise OptionsError(f"service {SERVICE}: option 'voice' is {name!r}: the option voices has {known}")
         voice = self._voices[name]
-        if options.speaker is None:
+        asked = asked if self._options.speaker is None else str(self._options.speaker)
+        if not asked:
             return voice, None
-        asked = str(options.speaker)
         if asked in voice.speakers:
             return voice, voice.speakers[asked]
         if asked.isdecimal() and int(asked) in voice.speakers.values():
             return voice, int(asked)
         known = ", ".join(list(voice.speakers)[:20]) or "no others"
         raise OptionsError(
-            f"service {SERVICE}: option 'speaker' is {options.speaker!r}: the voice {name} has"
+            f"service {SERVICE}: option 'speaker' is {asked!r}: the voice {name} has"
             f" {len(voice.speakers) or 1} speaker(s): {known}"
         )
 

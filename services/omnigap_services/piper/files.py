@@ -22,7 +22,7 @@ class VoiceFiles:
 
     Attributes:
         name: stem of the .onnx file.
-        origin: `rhasspy/piper-voices@COMMIT` for a voice of the hub, else its folder's name.
+        origin: `rhasspy/piper-voices@COMMIT` for a voice of the hub, else `folder NAME`.
         licence: as its model card states it; "unknown" without one.
         dataset: URL of the recordings that it was trained on; may be empty.
     """
@@ -74,7 +74,7 @@ def _has_config(path: Path) -> bool:
     return path.with_name(f"{path.name}.json").is_file()
 
 
-def _voice_at(path: Path, origin: str = "") -> VoiceFiles:
+def _voice_at(path: Path) -> VoiceFiles:
     """The voice of an .onnx file, with the licence of the model card beside it.
 
     Raises:
@@ -85,17 +85,16 @@ def _voice_at(path: Path, origin: str = "") -> VoiceFiles:
     if not _has_config(path):
         raise _wrong(f"has {str(path)!r}, but {path.name}.json is not beside it: download it from the same place")
     config = path.with_name(f"{path.name}.json")
-    origin = origin or _origin_of(path)
-    return VoiceFiles(path.stem, path, config, origin, *_licence(path))
+    return VoiceFiles(path.stem, path, config, _origin_of(path), *_licence(path))
 
 
 def _origin_of(path: Path) -> str:
-    """The repository and commit of a file in the hub's cache, else the name of the file's folder."""
+    """The repository and commit of a file in the hub's cache, else its folder."""
     for folder in path.absolute().parents:
         if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
             repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
             return f"{repository}@{folder.name}"
-    return path.absolute().parent.name
+    return f"folder {path.absolute().parent.name}"
 
 
 def _licence(path: Path) -> tuple[str, str]:
@@ -124,7 +123,9 @@ def _in_folders(name: str, folders: tuple[str, ...]) -> VoiceFiles | None:
         if not folder.is_dir():
             raise OptionsError(f"service {SERVICE}: option 'folders' has {given!r}, which is not a folder")
         for found in sorted(files_below(folder)):
-            if PurePosixPath(found).name == f"{name}.onnx":
+            path = PurePosixPath(found)
+            # A folder may contain the hub's cache, whose voices are found by their revision.
+            if path.name == f"{name}.onnx" and not any(part.startswith("models--") for part in path.parts):
                 return _voice_at(folder / found)
     return None
 

@@ -11,11 +11,14 @@ SERVICE = "piper"
 REPOSITORY = "rhasspy/piper-voices"
 """The hub's collection of Piper voices."""
 
-OWN_WORDS_PER_MINUTE = 180
+OWN_WORDS_PER_MINUTE = 205
 """Words per minute at length_scale 1: measured with en_US-joe-medium, and taken for every voice."""
 
-RATES_WPM = (90, 360)
-"""The slowest and the fastest rate: twice and half the voice's own length."""
+FIXED_LENGTH = 0.26
+"""Share of that length which length_scale does not change, because each phoneme is rounded up to whole frames."""
+
+RATES_WPM = (100, 350)
+"""The slowest and the fastest rate: length_scale 2.4 and 0.44."""
 
 
 class PiperOptions(Options):

@@ -74,7 +74,7 @@ def spoken_text(text: str, voice: str, language: str) -> str:
             " of the text's language",
         )
     # piper-tts takes [[...]], which is also a nested list or a matrix, as phonemes, and its espeak-ng ends at a zero.
-    return text.replace("\0", " ").replace("[[", "[ [")
+    return re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
 
 
 def nothing_to_speak(text: str) -> ContractError:

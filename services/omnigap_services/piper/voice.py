@@ -25,6 +25,7 @@ from omnigap_services.piper.text import nothing_to_speak, pieces, spoken_text
 _log = logging.getLogger(__name__)
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}|[0-9]{3}))?(?![A-Za-z0-9])")
+_TAGGED_NAME = re.compile(r"[a-z]{2,3}_([A-Z]{2}|[0-9]{3})-")
 _INPUTS = {"input", "input_lengths", "scales"}
 _banks = lru_cache(maxsize=16)(noise_values)
 
@@ -69,7 +70,7 @@ class LoadedVoice:
 
         Args:
             speaker: number of the speaker; None: the voice's default.
-            slowness: factor on the voice's own length.
+            slowness: factor on the voice's length_scale.
 
         Raises:
             ContractError: BAD_REQUEST for a text that the voice can't speak.
@@ -86,7 +87,8 @@ class LoadedVoice:
             for piece in pieces(self._known(sentence)):
                 if any(phoneme.isalnum() for phoneme in piece):
                     spoken = True
-                    yield _full_scale(voice.phoneme_ids_to_audio(voice.phonemes_to_ids(piece), settings))
+                    audio = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(piece), settings)
+                    yield _full_scale(np.asarray(audio, np.float32))
         if not spoken:
             raise nothing_to_speak(text)
 
@@ -127,8 +129,6 @@ class LoadedVoice:
         return config
 
     def _load_session(self) -> tuple[onnxruntime.InferenceSession, tuple[str, ...]]:
-        from google.protobuf.message import DecodeError
-
         path, options = self.files.model, self._options
         silent = options.noise_scale == 0 and options.noise_w == 0
         settings = onnxruntime.SessionOptions()
@@ -143,8 +143,6 @@ class LoadedVoice:
         except UnseedableNoiseError as error:
             text = f"{error}, so no text would be spoken twice in the same way: set noise_scale and noise_w to 0"
             raise self._wrong(text) from error
-        except (DecodeError, OSError, RuntimeError, ValueError) as error:
-            raise self._wrong(_why_unreadable(self.files, error)) from error
         except Exception as error:  # onnxruntime's exceptions have no common base class
             raise self._wrong(_why_unreadable(self.files, error)) from error
         return session, noise
@@ -177,7 +175,7 @@ class LoadedVoice:
 
 def _full_scale(audio: npt.NDArray[np.float32]) -> Samples:
     """The samples of a sentence, scaled to full range as piper-tts does by default."""
-    samples = np.atleast_1d(audio).astype(np.float32)
+    samples = np.atleast_1d(audio)
     peak = float(np.abs(samples).max(initial=0.0))
     return np.clip(samples / peak, -1.0, 1.0).astype(np.float32) if peak > 1e-8 else np.zeros_like(samples)
 
@@ -186,7 +184,7 @@ def _language(name: str, described: dict[str, Any], espeak_voice: str) -> str:
     """The BCP-47 tag of a voice: from its description, else its name, else its phonemizer's voice."""
     declared = described.get("language")
     code = declared.get("code", "") if isinstance(declared, dict) else ""
-    for candidate in (code, name if "_" in name else "", espeak_voice):
+    for candidate in (code, name if _TAGGED_NAME.match(name) else "", espeak_voice):
         if isinstance(candidate, str) and (found := _TAG.match(candidate)):
             language, region = found.groups()
             return f"{language.lower()}-{region.upper()}" if region else language.lower()

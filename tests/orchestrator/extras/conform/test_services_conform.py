@@ -13,7 +13,9 @@ from omnigap_services.demo.adapter import DemoAdapter
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.espeak.adapter import EspeakAdapter
 from omnigap_services.ocr.adapter import OcrAdapter
+from omnigap_services.piper.adapter import PiperAdapter
 from tests.helpers.served_doubles import Serve
+from tests.helpers.tiny_piper import write_voice
 from tests.orchestrator.extras.conform.expected_checks import (
     IMAGE_INPUT,
     SPEECH_INPUT,
@@ -44,6 +46,13 @@ async def test_echo_with_a_short_queue_and_slow_work_conforms(host: Serve) -> No
 
 async def test_espeak_conforms(host: Serve) -> None:
     await check_service(await host(EspeakAdapter({})), skipped=SPEECH_INPUT | IMAGE_INPUT | TEXT_OUTPUT)
+
+
+async def test_piper_conforms(host: Serve, tmp_path: Path) -> None:
+    voice = write_voice(tmp_path, speakers={"anna": 0, "bert": 1})
+    await check_service(
+        await host(PiperAdapter({"voices": [str(voice)]})), skipped=SPEECH_INPUT | IMAGE_INPUT | TEXT_OUTPUT
+    )
 
 
 async def test_ocr_conforms(host: Serve) -> None:
