@@ -11,6 +11,8 @@ from omnigap.v1 import model_service_pb2 as pb
 
 # From the null model's milliseconds to minutes of speech synthesis.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+# From a large model on a CPU to a small one on a GPU.
+_TOKENS_PER_SECOND = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -33,6 +35,19 @@ class Metrics:
             "omnigap_audio_seconds", "Seconds of input and output audio.", ("direction",), registry=self.registry
         )
         self._audio_in, self._audio_out = audio.labels("in"), audio.labels("out")
+        tokens = Counter(
+            "omnigap_tokens",
+            "Tokens of prompts and of answers, as the model counts them; 0 where it does not.",
+            ("direction",),
+            registry=self.registry,
+        )
+        self._tokens_in, self._tokens_out = tokens.labels("in"), tokens.labels("out")
+        self._tokens_per_second = Histogram(
+            "omnigap_answer_tokens_per_second",
+            "Output tokens of an answer by its compute time; the answers of a batch are computed at the same time.",
+            buckets=_TOKENS_PER_SECOND,
+            registry=self.registry,
+        )
         self._answered: dict[str, Counter] = {}
         self._queue = self._seconds("queue_seconds", "From admission to the start of the batch.")
         self._compute = self._seconds("compute_seconds", "From the start of the batch to the end of the answer.")
@@ -63,6 +78,10 @@ class Metrics:
             self._audio_ttfp.observe(timings.audio_ttfp_s)
         self._audio_in.inc(complete.usage.input_audio_seconds)
         self._audio_out.inc(complete.usage.output_audio_seconds)
+        self._tokens_in.inc(complete.usage.input_tokens)
+        self._tokens_out.inc(complete.usage.output_tokens)
+        if complete.usage.output_tokens and timings.compute_s > 0:
+            self._tokens_per_second.observe(complete.usage.output_tokens / timings.compute_s)
 
     def failed(self, condition: str, error: ContractError) -> None:
         self._requests.labels(condition, "failed", error.reason.value).inc()

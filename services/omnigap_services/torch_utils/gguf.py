@@ -59,7 +59,7 @@ def find_gguf(service: str, option: str, name: str, revision: str = "", gguf_fil
 
 
 def gguf_names(folder: Path) -> list[str]:
-    """Names of the GGUF files with weights of a model; the parts of a split file are one, under the first one's name."""
+    """Names of the GGUF files with a model's weights; a split file has the name of its first part."""
     return sorted(_first_parts(name for name in files_below(folder) if name.lower().endswith(SUFFIX)))
 
 

@@ -88,7 +88,7 @@ class GgufHeader:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 return _Parser(path, data).header()
-            except (struct.error, UnicodeDecodeError, OverflowError) as error:
+            except (struct.error, UnicodeDecodeError, OverflowError, RecursionError) as error:
                 raise GgufError(f"its header is damaged or ends too early ({error})") from error
 
     def tensor_bytes(self, name: str) -> bytes:
@@ -157,11 +157,10 @@ class _Parser:
             if inner in _NUMBERS and count > _MAX_KEPT:
                 self._skip(struct.calcsize(_NUMBERS[inner]) * count)
                 return None
-            # Every value takes at least a byte, so a damaged count ends the loop at the end of the file.
-            values = (
-                [self._value(inner) for _ in range(count)] if count <= _MAX_KEPT else self._skip_values(inner, count)
-            )
-            return values
+            # Every value takes at least a byte, so with a damaged count the loop ends at the end of the file.
+            if count > _MAX_KEPT:
+                return self._skip_values(inner, count)
+            return [self._value(inner) for _ in range(count)]
         if kind not in _NUMBERS:
             raise GgufError(f"its metadata has a value of the unknown type {kind}: the file is damaged")
         return self._number(_NUMBERS[kind])

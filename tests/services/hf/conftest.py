@@ -10,7 +10,7 @@ import pytest
 
 from tests.services.hf.hosting import Build, Built
 
-THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers", "peft"))
+THERE = all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers", "peft", "gguf"))
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -28,7 +28,11 @@ else:
 
 def pytest_report_header() -> str:
     """Reports that none of these tests can run."""
-    return "" if THERE else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch, transformers or peft is not installed"
+    return (
+        ""
+        if THERE
+        else "NOT TESTED: hf-chat, hf-tts and hf-asr, since torch, transformers, peft or gguf is not installed"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Writes tiny GGUF files of random weights: a Llama with tokenizer and chat template inside, as converters write them."""
+"""Writes tiny GGUF files of random weights: a Llama with tokenizer and chat template inside."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from omnigap.errors import ContractError
 from omnigap.rpc_errors import from_rpc_error
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from omnigap_services.adapter import Card, Part
+from omnigap_services.adapter import Card, Completion, Part, Turn
 from omnigap_services.echo import EchoAdapter
 from omnigap_services.server import SERVICE, PortTakenError, Server, ServerOptions
 from omnigap_services.server.describe import describe
@@ -217,6 +217,23 @@ async def test_metrics_are_served_on_their_own_port(running: Start) -> None:
         assert line in text.splitlines()
     for name in ("queue_seconds", "compute_seconds", "ttft_seconds", "audio_ttfp_seconds", "batch_size"):
         assert f"omnigap_{name}_bucket" in text
+
+
+async def test_tokens_of_answers_and_their_speed_are_in_the_metrics(running: Start) -> None:
+    counts = {"ten": Completion(input_tokens=7, output_tokens=10), "four": Completion(output_tokens=4)}
+
+    def answer(turn: Turn) -> None:
+        turn.complete(counts.get(turn.request.texts[0], Completion()))
+
+    served = await running(Double(answer), ServerOptions(metrics_port=0, drain_seconds=0))
+    for text in ("ten", "four", "a model that counts nothing"):
+        await served.caller.ask(text)
+    lines = (await scrape(served)).splitlines()
+    assert 'omnigap_tokens_total{direction="in"} 7.0' in lines
+    assert 'omnigap_tokens_total{direction="out"} 14.0' in lines
+    # The answer without a count is not one at 0 tokens a second.
+    assert "omnigap_answer_tokens_per_second_count 2.0" in lines
+    assert 'omnigap_answer_tokens_per_second_bucket{le="+Inf"} 2.0' in lines
 
 
 async def scrape(served: Running) -> str:

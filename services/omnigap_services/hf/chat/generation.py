@@ -12,7 +12,7 @@ from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion
 from omnigap_services.failures import is_out_of_memory
-from omnigap_services.hf.chat.loading import ChatModel
+from omnigap_services.hf.chat.loading import ChatModel, special_ids
 from omnigap_services.hf.chat.options import ChatOptions, Decoding
 from omnigap_services.hf.chat.prompt import PromptBatch, PromptBuilder, media_of
 from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
@@ -30,7 +30,7 @@ class Generation:
         # Special tokens are not part of a text, except the thinking marks, which the splitter needs to see.
         vocabulary = chat.tokenizer.get_vocab()
         marks = {vocabulary.get(mark) for mark in (options.think_open, options.think_close)}
-        self._hidden = frozenset(chat.tokenizer.all_special_ids) - marks
+        self._hidden = special_ids(chat.tokenizer) - marks
 
     @property
     def model_type(self) -> str:

@@ -114,13 +114,12 @@ def _check_loadable(weights: Weights, header: GgufHeader, types: Collection[int]
             f" GGUF files: {_INSTEAD}",
         )
     for kind in sorted(types):
-        _, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
+        quantisation = GGMLQuantizationType(kind)
         try:
-            dequantize(np.zeros((1, block_bytes), np.uint8), GGMLQuantizationType(kind))
+            dequantize(np.zeros((1, GGML_QUANT_SIZES[quantisation][1]), np.uint8), quantisation)
         except NotImplementedError as error:
             raise _wrong(
-                weights,
-                f"has tensors of type {GGMLQuantizationType(kind).name}, which the package gguf can't unpack: {_INSTEAD}",
+                weights, f"has tensors of type {quantisation.name}, which the package gguf can't unpack: {_INSTEAD}"
             ) from error
 
 
@@ -200,7 +199,7 @@ def _unmapped(model: Any, names: Collection[str]) -> list[str]:
     return sorted(name for name in names if name not in mapping and name != _FREQUENCIES)
 
 
-def template_end_ids(tokenizer: Any) -> frozenset[int]:
+def template_end_ids(tokenizer: Any, special: Collection[int]) -> frozenset[int]:
     """The special token that the chat template writes after an answer.
 
     The metadata of some files name only the end of a document, which chat models do not write.
@@ -214,7 +213,6 @@ def template_end_ids(tokenizer: Any) -> frozenset[int]:
         return frozenset()
     _, found, after = text.partition(mark)
     ids = tokenizer(after, add_special_tokens=False)["input_ids"] if found else []
-    special = set(tokenizer.all_special_ids)
     return frozenset([ids[0]]) if ids and ids[0] in special else frozenset()
 
 

@@ -131,7 +131,7 @@ def _load(weights: Weights, options: ChatOptions, gguf: GgufSource | None) -> Ch
     if gguf:
         check_whole(model, gguf, weights, found.get("unexpected_keys", ()), options.allow_missing_weights)
         # A file has no generation config, where other checkpoints list all ends of an answer.
-        ends = gguf.end_ids | template_end_ids(tokenizer)
+        ends = gguf.end_ids | template_end_ids(tokenizer, special_ids(tokenizer))
         model.generation_config.eos_token_id = sorted(ends) or model.generation_config.eos_token_id
         size = sum(weight.numel() * weight.element_size() for weight in model.parameters()) / 2**20
         _log.info("%s is unpacked from %s to %s: %.0f MiB", weights.source, gguf.quantisation, placement.dtype, size)
@@ -154,6 +154,12 @@ def _load(weights: Weights, options: ChatOptions, gguf: GgufSource | None) -> Ch
         ),
         quantisation=gguf.quantisation if gguf else "",
     )
+
+
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Ids of control tokens, which are not part of a text; named ones such as the end mark, and all others."""
+    others = (token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
+    return frozenset((*tokenizer.all_special_ids, *others))
 
 
 def _auto_class(config: Any, options: ChatOptions) -> Any:
