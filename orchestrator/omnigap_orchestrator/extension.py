@@ -151,6 +151,14 @@ class Extra:
         """Files of the folder that `evidence` reads: the public files are written again when one of them changes."""
         return ()
 
+    def scorer_errors(self, evidence: object | None) -> pl.DataFrame | None:
+        """Word errors of the ASR scorer on known texts in the run's voices (`KNOWN_ERRORS_SCHEMA`); None without any.
+
+        Args:
+            evidence: what `evidence` returned.
+        """
+        return None
+
     def tables(self) -> Sequence[Table[Any]]:
         """Tables of the analysis, which follow those of the core in summary.json."""
         return ()

@@ -39,6 +39,7 @@ from omnigap_orchestrator.analysis.own_text import SYNTHESIS_AND_ASR
 from omnigap_orchestrator.analysis.pairs import MODELS
 from omnigap_orchestrator.analysis.power import POWER
 from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
+from omnigap_orchestrator.analysis.scorer_errors import SCORER_ERRORS
 from omnigap_orchestrator.analysis.set_level import SET_LEVEL
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, Tables
 from omnigap_orchestrator.analysis.variance import VARIANCE
@@ -67,6 +68,7 @@ _CORE: tuple[Table[Any], ...] = (
     ARCHITECTURES,
     ARCHITECTURE_TESTS,
     ASR,
+    SCORER_ERRORS,
     FLAGS,
     ERRORS,
     LATENCY,

@@ -49,6 +49,7 @@ from omnigap_orchestrator.report.statements import (
     floor_text,
     relative_text,
     sources_text,
+    transcripts_text,
     unadjusted_text,
 )
 
@@ -103,7 +104,11 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
+<<<<<<< HEAD
         said = (sources_text(tables, name), unadjusted_text(tables, name, level), detectable_text(tables, name))
+=======
+        said = (sources_text(tables, name), transcripts_text(tables, name), unadjusted_text(tables, name, level))
+>>>>>>> h-asr
         print_lines(console, [*reason_lines(gap.values()), *(line for line in said if line)])
         if relative := relative_text(tables, name):
             print_lines(console, [relative])

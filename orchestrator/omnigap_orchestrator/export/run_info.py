@@ -31,9 +31,6 @@ from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 # Models that ship with omnigap: their numbers show that the measurement works, and nothing about real models. `cascade`
 # is the name of the demo model in runs of 0.1.0.
 SHIPPED_MODELS = frozenset({"demo", "cascade", "echo"})
-# The `checkpoint` setting of the asr service for the model that it ships, which is trained on two synthetic voices
-# only.
-SHIPPED_ASR_CHECKPOINT = "omnigap-micro-whisper"
 # Packages whose versions can change the numbers of the report.
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
@@ -80,7 +77,6 @@ def collect_run_info(
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
-        scorer_mismatch=scorer_mismatch(cards.scorer, models.values()),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
         misfiled=misfiled,
@@ -110,16 +106,6 @@ def _font_names(styles: Iterable[ImageStyle]) -> tuple[str, ...]:
         return " ".join([Path(style.font).name, *(text for count, text in varied if count > 1)])
 
     return tuple(name(style) for style in all_styles)
-
-
-def scorer_mismatch(scorer: pb.DescribeResponse | None, models: Iterable[pb.DescribeResponse]) -> bool:
-    """Whether a model that does not ship with omnigap is transcribed by the ASR model that does."""
-    if scorer is None or scorer.name != "asr":
-        return False
-    # Runs of earlier versions have its name in a setting.
-    of_old = scorer.settings.get("checkpoint") == SHIPPED_ASR_CHECKPOINT
-    shipped = of_old or scorer.weights_revision.endswith(f"({SHIPPED_ASR_CHECKPOINT})")
-    return shipped and any(card.name not in SHIPPED_MODELS for card in models)
 
 
 def incomplete(results: pl.DataFrame, controls: pl.DataFrame | None = None) -> str:

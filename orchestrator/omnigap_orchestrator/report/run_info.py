@@ -39,8 +39,6 @@ class RunInfo:
         versions: package or program -> version.
         embedded: all models of the run ship with omnigap; their numbers say nothing about real models.
         shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
-        scorer_mismatch: a model that does not ship with omnigap was transcribed by the ASR model that does, which is
-            trained on two synthetic voices only.
         judge: the service that rated open answers; its `detail` names the rubrics.
         prompts: instructions of the first pass of a two-pass control, for spoken and for image questions.
         incomplete: why the run is incomplete, and how to resume it; empty for a complete run.
@@ -66,7 +64,6 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     embedded: bool = False
     shared_asr_checkpoint: tuple[str, ...] = ()
-    scorer_mismatch: bool = False
     prompts: tuple[str, ...] = ()
     incomplete: str = ""
     misfiled: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from omnigap_orchestrator.analysis.gap import MAIN
 from omnigap_orchestrator.analysis.own_text import OWN_TEXT, TRANSCRIPT
 from omnigap_orchestrator.analysis.power import POWER
 from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
+from omnigap_orchestrator.analysis.scorer_errors import SCORER_ERRORS, ScorerErrorsRow
 from omnigap_orchestrator.report import formatting, select
 
 _TESTED = ("model", "name", "estimate", "low", "high", "p", "p_adjusted", "p_adjusted_models", "family")
@@ -38,6 +39,32 @@ def sources_text(tables: Tables, model: str) -> str:
             "text with its speech: errors of speech synthesis and of our ASR count as its own."
         )
     return " ".join(parts)
+
+
+MISUNDERSTOOD, NOT_UNDERSTOOD = 0.2, 0.5
+"""Word error rates of the scorer above which (by the lower limit of the interval) a warning is shown."""
+
+
+def is_mismatch(row: ScorerErrorsRow) -> bool:
+    """Whether the scorer certainly misunderstands this voice."""
+    return row.low is not None and row.low > MISUNDERSTOOD
+
+
+def is_measured(row: ScorerErrorsRow) -> bool:
+    """Whether the interval decides between a scorer that understands this voice and one that does not."""
+    return is_mismatch(row) or (row.high is not None and row.high <= NOT_UNDERSTOOD)
+
+
+def word_errors_text(row: ScorerErrorsRow) -> str:
+    """`35.0 % word errors [28.1, 41.9]`; without an interval if there are too few texts for one."""
+    limits = "" if row.low is None else f" [{formatting.percent(row.low)}, {formatting.percent(row.high)}]"
+    return f"{formatting.percent(row.wer)} % word errors{limits}"
+
+
+def transcripts_text(tables: Tables, model: str) -> str:
+    """How well the scorer understands a model, by its own text; empty if it has none."""
+    rows = [row for row in tables.rows(SCORER_ERRORS) if row.model == model and row.wer is not None]
+    return f"Our transcripts have {word_errors_text(rows[0])} against the model's own text." if rows else ""
 
 
 def spoken_models_text(tables: Tables) -> str:

@@ -31,6 +31,7 @@ from omnigap_orchestrator.report.statements import (
     floor_text,
     sources_text,
     statements,
+    transcripts_text,
     unadjusted_text,
 )
 
@@ -208,6 +209,8 @@ def _spoken_sentence(analysis: Analysis, model: str) -> Markup:
         "Scored by the transcript, the same answers differ by {} points. This is what speech synthesis and our ASR "
         "change; the gaps by own text do not contain it."
     ).format(Markup(", ").join(parts))
+    if errors := transcripts_text(analysis, model):
+        text += Markup(" {}").format(errors)
     corrections = [
         (heading, cells)
         for extra in extras()

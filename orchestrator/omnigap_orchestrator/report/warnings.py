@@ -5,7 +5,7 @@ Each is a rule over what is known about the run and its tables; the order is tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from omnigap.vocabulary import Architecture
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS
 from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
+from omnigap_orchestrator.analysis.scorer_errors import CALIBRATION, SCORER_ERRORS, ScorerErrorsRow
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.run_info import RunInfo
+from omnigap_orchestrator.report.statements import NOT_UNDERSTOOD, is_measured, is_mismatch, word_errors_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,48 @@ def _misfiled(info: RunInfo, tables: Tables) -> RunWarning | None:
     )
 
 
-def _scorer_mismatch(info: RunInfo, tables: Tables) -> RunWarning | None:
-    if not info.scorer_mismatch:
-        return None
-    return RunWarning(
-        "scorer-mismatch",
-        "The ASR scorer does not fit the models.",
-        "The ASR model that ships with omnigap is trained on two synthetic voices only. Set the option `checkpoint` of "
-        "the `asr` service to another model and run `omnigap-orchestrate transcribe`; stored answers are transcribed "
-        "again, and no model is called.",
-    )
+def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """Models whose speech the scorer misunderstands by measurement, or about which nothing was measured.
+
+    Against the models' own texts where they have them, else by the voices of a calibration.
+    """
+    # Without a scorer, the results are of another tool.
+    rows = tables.rows(SCORER_ERRORS) if info.asr is not None else []
+    own = {row.model: row for row in rows if row.model is not None}
+    bad = [row for row in own.values() if is_mismatch(row)]
+    unknown = [row for row in own.values() if not is_measured(row)]
+    voices = [row for row in rows if row.against == CALIBRATION and row.wer is not None]
+    if unknown and voices:
+        bad += [row for row in voices if is_mismatch(row)]
+    if bad:
+        verb = "does not understand" if any((row.low or 0.0) > NOT_UNDERSTOOD for row in bad) else "misunderstands"
+        return RunWarning(
+            "scorer-mismatch",
+            f"The ASR scorer {verb} {formatting.listed([_subject(row) for row in bad])}.",
+            f"Measured against {_measured_against(bad)}. Scores by transcript are too low: set the option `checkpoint` "
+            "of the service `asr` to another model and run `omnigap-orchestrate transcribe --accept-scorer`; no model "
+            "is called.",
+        )
+    if unknown and not voices:
+        subjects = formatting.listed([_subject(row) for row in unknown])
+        return RunWarning(
+            "scorer-unmeasured",
+            f"Not measured: how well the ASR scorer understands {subjects}.",
+            "Too few transcripts have an own text to compare them with. `omnigap-orchestrate calibrate` measures the "
+            "scorer on the voices of the questions.",
+        )
+    return None
+
+
+def _subject(row: ScorerErrorsRow) -> str:
+    name = row.model or f"the voice {row.voice or 'of the questions'}"
+    return name if row.wer is None else f"{name} ({word_errors_text(row)})"
+
+
+def _measured_against(rows: Sequence[ScorerErrorsRow]) -> str:
+    own = "the model's own text" if sum(row.model is not None for row in rows) == 1 else "the models' own texts"
+    parts = [own] * any(row.model for row in rows) + ["the texts of `calibrate`"] * any(not row.model for row in rows)
+    return formatting.listed(parts)
 
 
 def _no_audio(info: RunInfo, tables: Tables) -> RunWarning | None:
@@ -146,7 +180,7 @@ def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 _RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
     _misfiled,
-    _scorer_mismatch,
+    _scorer_errors,
     _no_audio,
     _embedded,
     _shared_checkpoint,

@@ -25,7 +25,12 @@ from omnigap_services.weights import content_revision
 _READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
 _PREPROCESSOR = "preprocessor_config.json"
 _VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
-_TRANSFORMERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_TRANSFORMERS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 # Without these lists, CTranslate2 fails at the first clip.
 _CONFIG_LISTS = ("suppress_ids", "suppress_ids_begin")
 # Their ids differ between the vocabularies of OpenAI's English, multilingual and large-v3 models.
@@ -92,7 +97,7 @@ def _checked(folder: Path, option: str, name: str, hub_name: str = "") -> Checkp
         features, assumed = _features(found, model)
         seconds = [_seconds(found or {}, key) for key in ("padding_seconds", "trained_seconds")]
         revision = content_revision(folder, [file for file in _READ if (folder / file).is_file()])
-    except (_Fault, OSError) as fault:
+    except (_UnusableError, OSError) as fault:
         again = f", or download {hub_name} again (hf download --force-download)" if hub_name else ""
         raise OptionsError(f"the option {option}: {folder} can't be used: {fault}{again}") from fault
     known, commit = true_name(folder, hub_name or model.description)
@@ -102,22 +107,22 @@ def _checked(folder: Path, option: str, name: str, hub_name: str = "") -> Checkp
     return Checkpoint(folder, name or known, revision, source, features, assumed, declares, *seconds)
 
 
-class _Fault(Exception):
+class _UnusableError(Exception):
     """What is wrong with a folder, and how it is repaired."""
 
 
 def _model(folder: Path) -> ModelFile:
     if not folder.is_dir():
         file = f"it is a file: name its folder, {folder.parent}" if folder.exists() else "there is no such folder"
-        raise _Fault(file)
+        raise _UnusableError(file)
     if not (folder / "model.bin").is_file():
-        raise _Fault(f"model.bin is missing; {_other_format(folder)}")
+        raise _UnusableError(f"model.bin is missing; {_other_format(folder)}")
     try:
         return read_model_file(folder / "model.bin")
     except ModelFileError as error:
-        raise _Fault(f"model.bin is {error}: copy or download it again") from error
+        raise _UnusableError(f"model.bin is {error}: copy or download it again") from error
     except OSError as error:
-        raise _Fault(f"model.bin can't be read ({error.strerror})") from error
+        raise _UnusableError(f"model.bin can't be read ({error.strerror})") from error
 
 
 def _other_format(folder: Path) -> str:
@@ -127,8 +132,8 @@ def _other_format(folder: Path) -> str:
         copy = f" --copy_files {copied}" if copied else ""
         return (
             f"{found} is transformers' format. Convert it once, with transformers and torch installed: "
-            f"`ct2-transformers-converter --model {folder} --output_dir {folder.name or 'whisper'}-ct2{copy}` (it needs "
-            "tokenizer.json), or use the service hf-asr"
+            f"`ct2-transformers-converter --model {folder} --output_dir {folder.name or 'whisper'}-ct2{copy}` (it "
+            "needs tokenizer.json), or use the service hf-asr"
         )
     below = sorted(path.parent for pattern in ("*/model.bin", "snapshots/*/model.bin") for path in folder.glob(pattern))
     if below:
@@ -148,10 +153,10 @@ def _is_other_whisper(path: Path) -> bool:
 def _check_config(folder: Path) -> None:
     found = _object(folder / "config.json")
     if found is None:
-        raise _Fault("config.json is missing: copy it from where model.bin is from")
+        raise _UnusableError("config.json is missing: copy it from where model.bin is from")
     lacking = [key for key in _CONFIG_LISTS if not isinstance(found.get(key), list)]
     if lacking:
-        raise _Fault(
+        raise _UnusableError(
             f"config.json has no {' and no '.join(lacking)}, so it is not CTranslate2's (transformers has one of the "
             "same name): copy the one that the converter wrote beside model.bin"
         )
@@ -163,27 +168,27 @@ def _check_tokens(folder: Path, model: ModelFile) -> None:
 
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise _Fault(
+        raise _UnusableError(
             "tokenizer.json is missing (another model's would be downloaded in its place): copy it from the checkpoint "
             "that model.bin was converted from, such as `hf download openai/whisper-tiny.en tokenizer.json`"
         )
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises no type of its own
-        raise _Fault(f"tokenizer.json is damaged ({error}): copy or download it again") from error
+        raise _UnusableError(f"tokenizer.json is damaged ({error}): copy or download it again") from error
     name = next((name for name in _VOCABULARIES if (folder / name).is_file()), "")
     if not name:
-        raise _Fault("vocabulary.json or vocabulary.txt is missing: copy it from where model.bin is from")
+        raise _UnusableError("vocabulary.json or vocabulary.txt is missing: copy it from where model.bin is from")
     words = _vocabulary(folder / name)
     ids = {word: number for number, word in enumerate(words)}
     for token in _SPECIAL:
         if token not in ids or tokenizer.token_to_id(token) != ids[token]:
-            raise _Fault(
+            raise _UnusableError(
                 f"tokenizer.json and {name} are of different checkpoints ({token} is "
                 f"{tokenizer.token_to_id(token)} and {ids.get(token)}): copy both from where model.bin is from"
             )
     if model.words and len(words) != model.words:
-        raise _Fault(
+        raise _UnusableError(
             f"{name} has {len(words):,} entries and model.bin {model.words:,}, so they are of different checkpoints: "
             "copy it from where model.bin is from"
         )
@@ -196,9 +201,9 @@ def _vocabulary(path: Path) -> list[str]:
             return text.removesuffix("\n").split("\n")
         words = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise _Fault(f"{path.name} is damaged ({error}): copy or download it again") from error
+        raise _UnusableError(f"{path.name} is damaged ({error}): copy or download it again") from error
     if not isinstance(words, list):
-        raise _Fault(f"{path.name} holds no JSON list: copy the one that the converter wrote beside model.bin")
+        raise _UnusableError(f"{path.name} holds no JSON list: copy the one that the converter wrote beside model.bin")
     return [str(word) for word in words]
 
 
@@ -208,7 +213,7 @@ def _preprocessor(folder: Path) -> Mapping[str, Any] | None:
     for key in _STANDARD.keys() & (found or {}):
         value = found[key] if found else None
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise _Fault(f"{_PREPROCESSOR} has {key} = {value!r} instead of a whole number from 1: {_REPLACE}")
+            raise _UnusableError(f"{_PREPROCESSOR} has {key} = {value!r} instead of a whole number from 1: {_REPLACE}")
     return found
 
 
@@ -220,23 +225,25 @@ def _features(found: Mapping[str, Any] | None, model: ModelFile) -> tuple[Mappin
     given = {key: int(found[key]) for key in _STANDARD if found is not None and key in found}
     features = {**_STANDARD, **({"feature_size": model.mels} if model.mels else {}), **given}
     if model.mels and features["feature_size"] != model.mels:
-        raise _Fault(
+        raise _UnusableError(
             f"{_PREPROCESSOR} has feature_size {features['feature_size']}, but model.bin has {model.mels} mel bins, so "
             f"it is another checkpoint's: {_REPLACE}"
         )
     if features["sampling_rate"] != SAMPLE_RATE:
-        raise _Fault(f"{_PREPROCESSOR} has sampling_rate {features['sampling_rate']}: only {SAMPLE_RATE} is supported")
+        raise _UnusableError(
+            f"{_PREPROCESSOR} has sampling_rate {features['sampling_rate']}: only {SAMPLE_RATE} is supported"
+        )
     frames = features["chunk_length"] * SAMPLE_RATE // features["hop_length"]
     # The encoder halves the frames. A shorter window than it has positions for is that of another checkpoint, except
     # for one that says itself that it was trained on shorter clips.
     shorter = found is not None and "padding_seconds" in found
     if model.positions and (frames // 2 > model.positions or (frames // 2 < model.positions and not shorter)):
         if found is None:
-            raise _Fault(
+            raise _UnusableError(
                 f"{_PREPROCESSOR} is missing, and model.bin has a window of {2 * model.positions:,} frames instead of "
                 f"OpenAI's {frames:,}: copy the file from where model.bin is from"
             )
-        raise _Fault(
+        raise _UnusableError(
             f"{_PREPROCESSOR} describes a window of {frames:,} frames (chunk_length {features['chunk_length']} s, "
             f"hop_length {features['hop_length']}), but model.bin has {2 * model.positions:,}: {_REPLACE}"
         )
@@ -254,7 +261,9 @@ def _seconds(found: Mapping[str, Any], key: str) -> float:
     value = found.get(key, 0.0)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or not 0 <= value <= _MAX_SECONDS:
-        raise _Fault(f"{_PREPROCESSOR} has {key} = {value!r} instead of seconds from 0 to {_MAX_SECONDS:g}: correct it")
+        raise _UnusableError(
+            f"{_PREPROCESSOR} has {key} = {value!r} instead of seconds from 0 to {_MAX_SECONDS:g}: correct it"
+        )
     return float(value)
 
 
@@ -265,9 +274,9 @@ def _object(path: Path) -> Mapping[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise _Fault(f"{path.name} is damaged ({error}): copy or download it again") from error
+        raise _UnusableError(f"{path.name} is damaged ({error}): copy or download it again") from error
     if not isinstance(found, dict):
-        raise _Fault(f"{path.name} holds no JSON object: copy or download it again")
+        raise _UnusableError(f"{path.name} holds no JSON object: copy or download it again")
     return found
 
 

@@ -144,6 +144,7 @@ class AsrEngine:
             "compute_type": self.compute_type,
             "beam_size": str(self.options.beam_size),
             "language": self.options.language,
+            "languages": self.languages[0] if len(self.languages) == 1 else f"{len(self.languages)} languages",
             "detect_language": str(self.options.detect_language),
             "padding_frames": str(self._padding),
             "silence_peak": str(SILENCE_PEAK),

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import Field
 
 from omnigap_services.options import Options
-from omnigap_services.weights import content_revision
 
 SHIPPED_CHECKPOINT = Path(__file__).parent / "checkpoint"
 """The micro Whisper of this project: English, CTranslate2 format."""

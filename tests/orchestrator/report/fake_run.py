@@ -18,6 +18,7 @@ from omnigap.vocabulary import CONDITIONS, Modality
 from omnigap_orchestrator.items.load import builtin_folder
 from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunInfo, ServiceInfo
 from omnigap_orchestrator.results import RESULTS_SCHEMA
+from omnigap_orchestrator.scoring import word_errors
 
 RATE = 16_000
 SKILL = {"cascade": (2.2, 1.1, 0.35, 0.9), "omni-7b": (2.6, 0.5, 0.9, 0.4), "tiny-moe": (0.9, 0.2, 0.3, 1.4)}
@@ -170,6 +171,8 @@ def make_run(
                                 "asr_no_speech_prob": float(rng.beta(1, 30)),
                                 "asr_compression_ratio": float(rng.normal(1.1, 0.15)),
                                 "asr_language": "en",
+                                "wer_errors": word_errors(own, transcript).errors,
+                                "wer_words": word_errors(own, transcript).words,
                             }
                     for name in columns:
                         columns[name].append(row.get(name))

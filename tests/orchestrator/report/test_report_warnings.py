@@ -13,12 +13,19 @@ from rich.console import Console
 from omnigap_orchestrator.analysis import Analysis, analyse
 from omnigap_orchestrator.cli import run as cli_run
 from omnigap_orchestrator.export.summary import Summary
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
+from omnigap_orchestrator.extras.asr_correction.transcript_errors import GOLDS_SCHEMA
 from omnigap_orchestrator.pipeline.folder import RunFolder
-from omnigap_orchestrator.report import RunInfo
-from omnigap_orchestrator.report.run_info import ServiceInfo
-from omnigap_orchestrator.report.statements import across_models_text, sources_text, unadjusted_text
+from omnigap_orchestrator.report import RunInfo, ServiceInfo, write_report
+from omnigap_orchestrator.report.statements import (
+    across_models_text,
+    sources_text,
+    transcripts_text,
+    unadjusted_text,
+)
 from omnigap_orchestrator.report.warnings import run_warnings
 from tests.orchestrator.analysis.made_up_results import drawn
+from tests.orchestrator.extras.asr_correction.calibration_clips import clips
 from tests.orchestrator.report.fake_run import FakeRun, make_run
 
 
@@ -30,7 +37,6 @@ def test_each_warning_has_its_cause(run: FakeRun, analysis: Analysis) -> None:
     quiet = replace(run.info, embedded=False, shared_asr_checkpoint=(), models=())
     assert keys(quiet, analysis) == ["latency"]
     assert keys(replace(quiet, embedded=True), analysis) == ["embedded", "latency"]
-    assert keys(replace(quiet, scorer_mismatch=True), analysis) == ["scorer-mismatch", "latency"]
     assert keys(replace(quiet, shared_asr_checkpoint=("omni",)), analysis) == ["shared-checkpoint", "latency"]
     misfiled = ("answers of omni: 2 with the digest b instead of the digest a",)
     (found, _) = run_warnings(replace(quiet, misfiled=misfiled), analysis)
@@ -48,6 +54,72 @@ def test_a_cascade_is_called_one_with_its_parts(run: FakeRun, analysis: Analysis
     assert "not an omni model" in found.text
     for other in (replace(info, embedded=True), replace(info, models=(ServiceInfo("omni"),))):
         assert "cascade" not in keys(other, analysis)
+
+
+def with_errors(results: pl.DataFrame, rate: float | None, words: int = 50) -> pl.DataFrame:
+    """The results with this rate of word errors in every transcript; None: without own texts."""
+    heard = pl.col("transcript").is_not_null()
+    counts = {"wer_errors": None if rate is None else round(rate * words), "wer_words": None if rate is None else words}
+    return results.with_columns(
+        pl.when(heard).then(pl.lit(value, pl.Int64)).alias(name) for name, value in counts.items()
+    )
+
+
+def calibrated(rate: float) -> dict[str, object]:
+    """Evidence of a calibration in the voice `joe`: in each of the texts, this rate of words is wrong."""
+    names = ("rome", "oslo", "lima", "cairo", "paris", "delhi", "quito", "dakar", "accra", "sofia")
+    spoken = [f"{name} and {other} are large and quite old towns near rivers" for name in names for other in names]
+    heard = [" ".join(["wrong"] * round(11 * rate) + text.split()[round(11 * rate) :]) for text in spoken]
+    table = clips([(f"q{n}", "gold", text, True) for n, text in enumerate(spoken)]).with_columns(
+        transcript=pl.Series(heard), metric=pl.lit("exact_match"), score=pl.lit(1.0), voice=pl.lit("joe")
+    )
+    return {"asr_correction": AsrEvidence(clips=table, golds=GOLDS_SCHEMA.to_frame())}
+
+
+MISMATCH = {
+    "a few percent": (0.04, None, ""),
+    "18 percent": (0.18, None, ""),
+    "35 percent": (0.36, None, "The ASR scorer misunderstands cascade (36.0 % word errors ["),
+    "101 percent": (1.02, None, "The ASR scorer does not understand cascade (102.0 % word errors ["),
+    "no own text, calibrated": (None, 0.0, ""),
+    "no own text, calibrated badly": (None, 0.45, "The ASR scorer misunderstands the voice joe (45.5 % word errors ["),
+    "own text beats calibration": (0.04, 0.45, ""),
+    "nothing measured": (None, None, "Not measured: how well the ASR scorer understands cascade."),
+}
+
+
+@pytest.mark.parametrize(("own", "calibration", "expected"), MISMATCH.values(), ids=MISMATCH)
+def test_a_scorer_is_called_unsuited_by_measurement_only(
+    run: FakeRun, own: float | None, calibration: float | None, expected: str
+) -> None:
+    results = with_errors(run.results, own)
+    found = analyse(results, evidence={} if calibration is None else calibrated(calibration))
+    # Names say nothing: the shipped scorer and another one, the shipped models and others.
+    for name in ("asr", "omnigap-micro-whisper", "whisper-tiny.en"):
+        info = replace(run.info, asr=ServiceInfo(name), embedded=name == "asr", finished=None)
+        titles = [w.title for w in run_warnings(info, found) if w.key.startswith("scorer-")]
+        assert [title[: len(expected)] for title in titles] == [expected] * bool(expected)
+        # The page has the same title, and the measured rate in any case.
+        page = run.folder / f"report-{name}.html"
+        write_report(page, results, found, run.catalogue, info, media_path=run.media_path)
+        text = page.read_text(encoding="utf-8")
+        assert ('id="banner-scorer-' in text) is bool(expected)
+        assert expected in text
+        if own is not None:
+            assert f"Our transcripts have {100 * own:.1f} % word errors [" in text
+            assert f"{100 * own:.1f} % word errors" in transcripts_text(found, "cascade")
+
+
+def test_a_scorer_of_another_tool_is_not_judged(run: FakeRun) -> None:
+    found = analyse(with_errors(run.results, 0.9))
+    assert "scorer-mismatch" not in keys(replace(run.info, asr=None), found)
+
+
+def test_several_models_share_one_warning(tmp_path: Path) -> None:
+    made = make_run(tmp_path, models=("cascade", "tiny-moe"), limit=40, media=False)
+    (found,) = [w for w in run_warnings(made.info, analyse(with_errors(made.results, 0.4))) if "scorer" in w.key]
+    assert found.title.count("40.0 % word errors") == 2
+    assert "against the models' own texts" in found.text
 
 
 def test_a_server_without_audio_is_named_with_its_conditions(run: FakeRun) -> None:
@@ -73,10 +145,11 @@ def test_results_of_another_tool_get_no_warning_about_audio() -> None:
 
 
 def test_terminal_and_summary_have_the_warnings_of_the_report(
-    run: FakeRun, analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = replace(run.info, scorer_mismatch=True)
+    info, analysis = run.info, analyse(with_errors(run.results, 0.9))
     summary = Summary.of("small", info, analysis)
+    assert summary.warnings[0].key == "scorer-mismatch"
     summary.write(tmp_path / "summary.json")
     assert Summary.read(tmp_path / "summary.json").warnings == summary.warnings == run_warnings(info, analysis)
     out = StringIO()

@@ -18,7 +18,18 @@ from tests.helpers.hub_cache import in_hub_cache
 from tests.services.asr.broken_checkpoints import copy_of_shipped
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-GENERIC = ("model", "Models", "checkpoint", "checkpoint-4000", "snapshot", "ct2", "whisper", "final_model", "int8", COMMIT)
+GENERIC = (
+    "model",
+    "Models",
+    "checkpoint",
+    "checkpoint-4000",
+    "snapshot",
+    "ct2",
+    "whisper",
+    "final_model",
+    "int8",
+    COMMIT,
+)
 NAMED = {
     "/models/whisper-tiny.en": "whisper-tiny.en",
     "/models/my-model": "my-model",
@@ -72,7 +83,11 @@ def test_a_link_keeps_its_name_unless_it_is_generic(tmp_path: Path) -> None:
 def test_card_and_composition_show_the_name(tmp_path: Path) -> None:
     folder = copy_of_shipped(tmp_path / "micro.en" / "model")
     card = describe(AsrAdapter({"checkpoint": str(folder)}).load(), AsrAdapter)
-    assert (card.name, card.weights_revision.endswith(" (micro.en)"), list(card.languages)) == ("micro.en", True, ["en"])
+    assert (card.name, card.weights_revision.endswith(" (micro.en)"), list(card.languages)) == (
+        "micro.en",
+        True,
+        ["en"],
+    )
     renamed = describe(AsrAdapter({"checkpoint": str(folder), "name": "ours"}).load(), AsrAdapter)
     assert (renamed.name, renamed.weights_revision.endswith(" (ours)")) == ("ours", True)
     assert renamed.digest == card.digest

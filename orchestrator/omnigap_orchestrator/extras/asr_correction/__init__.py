@@ -75,6 +75,12 @@ class AsrCorrection(Extra):
     def files(self, folder: RunFolder) -> Sequence[Path]:
         return (folder.calibration, folder.labels)
 
+    def scorer_errors(self, evidence: object | None) -> pl.DataFrame | None:
+        from omnigap_orchestrator.extras.asr_correction.transcript_errors import errors_by_voice
+
+        clips = None if evidence is None else cast("AsrEvidence", evidence).clips
+        return None if clips is None else errors_by_voice(clips)
+
     def tables(self) -> Sequence[Table[Any]]:
         from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED
         from omnigap_orchestrator.extras.asr_correction.human import HUMAN

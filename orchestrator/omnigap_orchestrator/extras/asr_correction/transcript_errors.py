@@ -10,6 +10,7 @@ import polars as pl
 
 from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis.denominators import condition_rank
+from omnigap_orchestrator.analysis.scorer_errors import KNOWN_ERRORS_SCHEMA
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
 from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
 from omnigap_orchestrator.scoring import (
@@ -104,6 +105,16 @@ def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.Data
             counted = _counted(part.select("own_text", "transcript", "answers", "language").iter_rows(), _stored(part))
             rows.append((AGAINST_OWN_TEXT, model, condition, None, part.height, *counted))
     return pl.DataFrame(rows, schema=TRANSCRIPT_ERRORS_SCHEMA, orient="row")
+
+
+def errors_by_voice(clips: pl.DataFrame) -> pl.DataFrame:
+    """Word errors of every transcribed clip of a calibration (`KNOWN_ERRORS_SCHEMA`), clustered by the spoken text."""
+    answered = clips.filter(pl.col("transcript").is_not_null()).select("voice", "spoken", "transcript", "language")
+    rows = [
+        (voice, spoken, (found := word_errors(spoken, transcript, language)).errors, found.words)
+        for voice, spoken, transcript, language in answered.iter_rows()
+    ]
+    return pl.DataFrame(rows, schema=KNOWN_ERRORS_SCHEMA, orient="row")
 
 
 def _types(clips: pl.DataFrame) -> list[str]:
