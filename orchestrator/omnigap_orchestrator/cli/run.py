@@ -104,11 +104,12 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
-<<<<<<< HEAD
-        said = (sources_text(tables, name), unadjusted_text(tables, name, level), detectable_text(tables, name))
-=======
-        said = (sources_text(tables, name), transcripts_text(tables, name), unadjusted_text(tables, name, level))
->>>>>>> h-asr
+        said = (
+            sources_text(tables, name),
+            transcripts_text(tables, name),
+            unadjusted_text(tables, name, level),
+            detectable_text(tables, name),
+        )
         print_lines(console, [*reason_lines(gap.values()), *(line for line in said if line)])
         if relative := relative_text(tables, name):
             print_lines(console, [relative])
