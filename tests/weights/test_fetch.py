@@ -232,7 +232,7 @@ def test_only_damaged_files_of_a_set_are_replaced(place: Place) -> None:
     place.run("one")
     (place.folder / "one" / "model.bin").write_bytes(LARGE[:100])
     (place.folder / "one" / "notes.txt").write_bytes(b"mine")
-    place.hub.asked.clear()
+    place.hub.downloads.clear()
     assert place.run("one").returncode == 0
     assert place.fetched() == {**FILES, "notes.txt": b"mine"}
     assert {path.rpartition("/")[2] for path in place.hub.downloads} == {"model.bin"}
@@ -244,6 +244,13 @@ def test_what_a_killed_call_left_is_removed(place: Place) -> None:
     (left / "model.bin").write_bytes(LARGE[:10])
     assert place.run("one").returncode == 0
     assert place.left_over() == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_the_flag(place: Place) -> None:
+    (place.folder / "file").write_text("not a folder")
+    ended = place.run("one", "--to", str(place.folder / "file" / "below"))
+    assert ended.returncode == 1
+    assert "--to" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_two_calls_at_once_fetch_each_file_once(place: Place) -> None:

@@ -12,6 +12,7 @@ from omnigap_orchestrator.extras.asr_correction.clips import (
     CALIBRATION_SCHEMA,
     CalibrationKey,
     check_validity,
+    length_note,
     read_clips,
 )
 
@@ -58,6 +59,34 @@ def test_another_tts_service_is_only_noted() -> None:
     validity = check_validity(calibration(), replace(KEY, tts_digest="other"), {})
     assert validity.refused == ""
     assert validity.note
+
+
+@pytest.mark.parametrize(
+    ("answer", "clip", "fix"),
+    [
+        ("The capital of France is Paris.", "Paris", "with --template and a sentence"),
+        ("Paris", "The answer to this question is Paris.", "without --template"),
+        ("Paris", "Rome", ""),
+        ("The capital is Paris.", "The answer is Paris.", ""),
+        ("4", "forty two", ""),
+        ("프랑스의 수도는 파리이고 센강이 흐릅니다.", "파리", "with --template and a sentence"),
+    ],
+)
+@pytest.mark.parametrize("column", ["own_text", "transcript"])
+def test_clips_unlike_the_answers_in_length_are_noted(answer: str, clip: str, fix: str, column: str) -> None:
+    names = ("own_text", "transcript", "output")
+    rows = [{**dict.fromkeys(names), "output": "speech", column: answer}] * 5
+    # Text answers say nothing about speech.
+    rows += [{**dict.fromkeys(names), "output": "text", "own_text": "x" * 500}] * 20
+    results = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String))
+    clips = calibration().with_columns(spoken=pl.lit(clip))
+    note = length_note(clips, results)
+    assert (fix in note) if fix else not note
+
+
+def test_without_answers_nothing_is_noted_about_lengths() -> None:
+    empty = pl.DataFrame(schema=dict.fromkeys(("own_text", "transcript", "output"), pl.String))
+    assert length_note(calibration().with_columns(spoken=pl.lit("Paris")), empty) == ""
 
 
 def test_a_calibration_without_clips_is_refused() -> None:
