@@ -174,15 +174,11 @@ def length_note(clips: pl.DataFrame, results: pl.DataFrame) -> str:
     shorter, longer = sorted((spoken, gold))
     if longer < _UNLIKE * max(shorter, 1) or longer - shorter < _UNLIKE_CHARACTERS:
         return ""
-    fix = (
-        "`calibrate --template` with a sentence like the answers'"
-        if gold < spoken
-        else "`calibrate` without --template"
-    )
+    fix = "with --template and a sentence like the answers'" if gold < spoken else "without --template"
     return (
-        f"The spoken answers have a median of {spoken:.0f} characters and the gold clips of the calibration {gold:.0f}: a "
-        "recogniser errs differently on single words and on sentences, so the correction may be far too large or too "
-        f"small. {fix} fits better."
+        f"The spoken answers have a median of {spoken:.0f} characters and the gold clips of the calibration {gold:.0f}: "
+        "a recogniser errs differently on single words and on sentences, so the correction may be far too large or too "
+        f"small. `calibrate` {fix} fits better."
     )
 
 
