@@ -176,7 +176,7 @@ def length_note(clips: pl.DataFrame, results: pl.DataFrame) -> str:
         return ""
     fix = "with --template and a sentence like the answers'" if gold < spoken else "without --template"
     return (
-        f"The spoken answers have a median of {spoken:.0f} characters and the gold clips of the calibration {gold:.0f}: "
+        f"The median spoken answer has {spoken:.0f} characters, the median gold clip of the calibration {gold:.0f}: "
         "a recogniser errs differently on single words and on sentences, so the correction may be far too large or too "
         f"small. `calibrate` {fix} fits better."
     )
