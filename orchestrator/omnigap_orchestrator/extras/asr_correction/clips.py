@@ -156,7 +156,7 @@ def evidence_in(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -
     clips, refused, note = _calibration(folder, cells)
     unlike = "" if clips is None else length_note(clips, results)
     notes = " ".join(part for part in (note, unlike, labels_note) if part)
-    return AsrEvidence(clips, golds, labels, refused, notes)
+    return AsrEvidence(clips, golds, labels, refused, notes, bool(unlike))
 
 
 def length_note(clips: pl.DataFrame, results: pl.DataFrame) -> str:

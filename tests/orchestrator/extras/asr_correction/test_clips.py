@@ -8,6 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from omnigap_orchestrator.analysis import Analysis, AnalysisOptions
+from omnigap_orchestrator.analysis.table import schema_of
+from omnigap_orchestrator.extras.asr_correction import AsrCorrection
 from omnigap_orchestrator.extras.asr_correction.clips import (
     CALIBRATION_SCHEMA,
     CalibrationKey,
@@ -15,6 +18,8 @@ from omnigap_orchestrator.extras.asr_correction.clips import (
     length_note,
     read_clips,
 )
+from omnigap_orchestrator.extras.asr_correction.corrected import CALIBRATED, CalibratedRow
+from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
 
 KEY = CalibrationKey("scorer", "tts", "rules 2")
 
@@ -91,3 +96,11 @@ def test_without_answers_nothing_is_noted_about_lengths() -> None:
 
 def test_a_calibration_without_clips_is_refused() -> None:
     assert check_validity(calibration().clear(), KEY, {}).refused
+
+
+@pytest.mark.parametrize("unlike", [True, False])
+def test_the_first_screen_calls_a_correction_by_unlike_clips_unreliable(unlike: bool) -> None:
+    frames = {CALIBRATED.name: schema_of(CalibratedRow).to_frame()}
+    analysis = Analysis(frames, AnalysisOptions(), {"asr_correction": AsrEvidence(unlike=unlike)})
+    (heading,) = AsrCorrection().condition_columns(analysis, "m")
+    assert ("unreliable" in heading) is unlike
