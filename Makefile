@@ -12,7 +12,7 @@ PINNED := pyproject.toml $(wildcard requirements/*.lock.txt docker/requirements/
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
+.PHONY: help run run-real test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,6 +20,10 @@ help: ## Show what can be made.
 
 run: $(VENV)/.embedded ## Measure the built-in items on this machine, without a GPU; the report is written to runs/.
 	$(BIN)/omnigap-orchestrate run $(ARGS)
+
+run-real: $(VENV)/.real ## The same with real weights: Whisper tiny.en, SmolLM2-135M and a Piper voice. Downloads 240 MB of weights and PyTorch.
+	$(BIN)/python weights/fetch.py
+	$(BIN)/omnigap-orchestrate run --config examples/real-cpu.toml $(ARGS)
 
 test: $(VENV)/.test browser ## Run the tests.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

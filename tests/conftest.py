@@ -15,7 +15,10 @@ from xdist.scheduler import LoadFileScheduling
 from omnigap_services.adapter import Adapter
 from omnigap_services.server import Server, ServerOptions
 from tests.helpers.leftovers import leftovers, mark_run, name_of
+from tests.helpers.real_weights import real_weights
 from tests.helpers.served_doubles import Serve, ServeWire, Wire
+
+__all__ = ["host", "host_wire", "real_weights"]
 
 TESTS = Path(__file__).parent
 NOT_FAST = (
@@ -35,7 +38,9 @@ _NEEDS = re.compile(rf"^\s*(?:from|import) ({'|'.join(HEAVY)})\b|importorskip\(\
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--fast", action="store_true", help="Leave out tests with containers, a browser, PyTorch or Triton."
+        "--fast",
+        action="store_true",
+        help="Leave out tests with containers, a browser, PyTorch, Triton or real weights.",
     )
     parser.addoption("--images", action="store_true", help="Also run the container tests that build large images.")
 
@@ -52,7 +57,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--fast"):
-        left_out = [item for item in items if item.get_closest_marker("browser") or item.get_closest_marker("compose")]
+        left_out = [item for item in items if any(map(item.get_closest_marker, ("browser", "compose", "real_weights")))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

@@ -45,6 +45,7 @@ from omnigap_orchestrator.report import select
 from omnigap_orchestrator.report.statements import (
     LOOK_AT_ANSWERS,
     across_models_text,
+    detectable_text,
     floor_text,
     relative_text,
     sources_text,
@@ -103,7 +104,12 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
         print_table(console, name, [*headings, *added], rows)
-        said = (sources_text(tables, name), transcripts_text(tables, name), unadjusted_text(tables, name, level))
+        said = (
+            sources_text(tables, name),
+            transcripts_text(tables, name),
+            unadjusted_text(tables, name, level),
+            detectable_text(tables, name),
+        )
         print_lines(console, [*reason_lines(gap.values()), *(line for line in said if line)])
         if relative := relative_text(tables, name):
             print_lines(console, [relative])

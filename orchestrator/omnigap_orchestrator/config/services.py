@@ -127,8 +127,11 @@ class FleetConfig(StrictModel):
         services: services to start, by name, in addition to the default services. A table with the same name or role
             replaces a default service.
         start_timeout_s: seconds until a started service must be ready.
+        setup: the command that fetches what the services need, such as weights. It is not run: an error names it if a
+            service can't be started.
     """
 
     kind: Annotated[FleetKind, Field(strict=False)] = FleetKind.AUTO
     services: dict[Name, ServiceConfig] = Field(default_factory=dict)
     start_timeout_s: float = Field(default=START_TIMEOUT_S, gt=0, allow_inf_nan=False)
+    setup: str = ""

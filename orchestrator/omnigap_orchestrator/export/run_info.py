@@ -191,4 +191,5 @@ def _service_info(name: str, card: pb.DescribeResponse) -> ServiceInfo:
         detail=", ".join(f"{key} {value}" for key, value in sorted(shown.items())),
         checkpoint=_asr_checkpoint(card) or "",
         helpers=_helpers_of(card),
+        parts=tuple(f"{part.role} {part.name}" for part in card.parts),
     )

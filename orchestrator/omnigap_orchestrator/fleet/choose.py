@@ -102,6 +102,7 @@ async def choose(
     *,
     remembered: FleetKind | None = None,
     patience_s: float = 30.0,
+    setup: str = "",
 ) -> Fleet:
     """The fleet of a run.
 
@@ -113,6 +114,7 @@ async def choose(
         required: what the command needs beyond the endpoints of the configuration; nothing else is started.
         remembered: the fleet that the run's folder used so far, which `auto` keeps; None if there is none.
         patience_s: seconds for which the command waits for absent services; for messages only.
+        setup: the command that fetches what the services need; for messages only.
 
     Raises:
         FleetError: the kind is `static`, and nothing that is required has endpoints; or the run used Compose so far,
@@ -122,7 +124,7 @@ async def choose(
     if kind is FleetKind.EMBEDDED and configured is not None:
         on_note(ENDPOINTS_UNUSED)
         every = [s for s in services or DEFAULT_SERVICES if s.role is not Role.OCR or required.ocr]
-        return EmbeddedFleet(every, folder, on_note, start_timeout_s)
+        return EmbeddedFleet(every, folder, on_note, start_timeout_s, setup)
     if kind is FleetKind.COMPOSE and services:
         on_note("the tables of [fleet.services] are not used with Compose's services (--fleet embedded uses them)")
         services = ()
@@ -148,7 +150,7 @@ async def choose(
             on_note(waiting_note(absent, patience_s))
         fleet = compose_fleet(found)
     else:
-        fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s)
+        fleet = EmbeddedFleet(rest, folder, on_note, start_timeout_s, setup)
     return fleet if configured is None else CompletedFleet(configured, fleet)
 
 

@@ -228,8 +228,10 @@ class EmbeddedFleet(Fleet):
         folder: Path,
         on_note: Callable[[str], None],
         start_timeout_s: float = START_TIMEOUT_S,
+        setup: str = "",
     ) -> None:
         self._services = tuple(services)
+        self._setup = setup
         self._folder = folder
         self._note = on_note
         self._start_timeout_s = start_timeout_s
@@ -279,8 +281,16 @@ class EmbeddedFleet(Fleet):
         self._all += children
         async with asyncio.TaskGroup() as group:
             for child in children:
-                group.create_task(child.start(self._start_timeout_s))
+                group.create_task(self._started(child))
         self._children[spec.name] = children
+
+    async def _started(self, child: Child) -> None:
+        try:
+            await child.start(self._start_timeout_s)
+        except FleetError as error:
+            if not self._setup:
+                raise
+            raise FleetError(f"{error}\n  If files are missing, fetch them first: {self._setup}") from error
 
     async def _stop(self) -> None:
         # In reverse order: a service stops before those that it calls.

@@ -78,6 +78,7 @@ async def choose_fleet(
         required,
         remembered=FleetKind(before) if before in (FleetKind.COMPOSE, FleetKind.EMBEDDED) else None,
         patience_s=config.run.patience_s,
+        setup=config.fleet.setup,
     )
     if remember:
         context.fleet_kind = fleet.kind

@@ -18,6 +18,7 @@ class ServiceInfo:
         checkpoint: revision of the ASR weights that a model uses for speech input, if it reports them. It shows
             whether a model and the ASR scorer share a checkpoint.
         helpers: condition -> which external service assists, for the conditions that the model declares assisted.
+        parts: role and name of each service or engine that a cascade is composed of, such as "llm SmolLM2".
     """
 
     name: str
@@ -27,6 +28,7 @@ class ServiceInfo:
     detail: str = ""
     checkpoint: str = ""
     helpers: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

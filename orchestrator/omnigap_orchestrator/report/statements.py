@@ -11,6 +11,7 @@ from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS
 from omnigap_orchestrator.analysis.floor import FLOOR
 from omnigap_orchestrator.analysis.gap import MAIN
 from omnigap_orchestrator.analysis.own_text import OWN_TEXT, TRANSCRIPT
+from omnigap_orchestrator.analysis.power import POWER
 from omnigap_orchestrator.analysis.relative_gap import RELATIVE_GAPS
 from omnigap_orchestrator.analysis.scorer_errors import SCORER_ERRORS, ScorerErrorsRow
 from omnigap_orchestrator.report import formatting, select
@@ -95,6 +96,25 @@ def unadjusted_text(tables: Tables, model: str, level: float) -> str:
         names = formatting.listed(other["name"].to_list())
         parts.append(f"The interval of {names} excludes 0, but the test of another method does not.")
     return " ".join(parts)
+
+
+def detectable_text(tables: Tables, model: str) -> str:
+    """The smallest gaps that this number of items can show; empty if all are under the target gap.
+
+    Contrasts without differing answers say nothing about it: their variance is not known.
+    """
+    found = [row for row in tables.rows(POWER) if row.model == model and row.detectable_gap is not None]
+    if not found or all(row.q is not None and row.q >= 1 for row in found):
+        return ""
+    gaps = sorted(row.detectable_gap or 0.0 for row in found)
+    low, high = (f"{100 * gap:.0f}" for gap in (gaps[0], gaps[-1]))
+    items = sorted({row.n for row in found})
+    pairs = f"{items[0]:,}" if len(items) == 1 else f"{items[0]:,} to {items[-1]:,}"
+    size = high if low == high else f"{low} to {high}, depending on the condition,"
+    return (
+        f"With {pairs} pairs, the smallest gap that one test detects with {100 * found[0].power:g} % power is about"
+        f" {size} points: a smaller one can go unnoticed, more so after the correction."
+    )
 
 
 def _family_size(family: str | None) -> str:

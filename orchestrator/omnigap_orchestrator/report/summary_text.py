@@ -27,6 +27,7 @@ from omnigap_orchestrator.report.recommendation import (
     recommendation,
 )
 from omnigap_orchestrator.report.statements import (
+    detectable_text,
     floor_text,
     sources_text,
     statements,
@@ -269,6 +270,8 @@ def _significance(analysis: Analysis, model: str, gaps: pl.DataFrame, estimated:
     ).format(tests.height, select.alpha(analysis), pairs, select.level_words(analysis), methods)
     if why := unadjusted_text(analysis, model, analysis.options.intervals.level):
         text += Markup(" {}").format(why)
+    if unseen := detectable_text(analysis, model):
+        text += Markup(" {}").format(unseen)
     if by := sources_text(analysis, model):
         text += Markup(" {}").format(by)
     lacking = int(estimated["lacking"].sum() or 0)

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from omnigap.errors import NO_AUDIO
+from omnigap.vocabulary import Architecture
 from omnigap_orchestrator.analysis import Tables
 from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ERRORS
 from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
@@ -149,6 +150,21 @@ def _sharing(info: RunInfo) -> str:
     return f"{', '.join(info.shared_asr_checkpoint)} {verb} the same ASR checkpoint as the ASR scorer"
 
 
+def _cascade(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """What kind of system a cascade of other models is; the warning of the demo models says it for those."""
+    found = [service for service in info.models if service.architecture == Architecture.CASCADE.value]
+    if info.embedded or not found:
+        return None
+    named = "; ".join(f"{each.name} ({', '.join(each.parts)})" if each.parts else each.name for each in found)
+    verb, article = ("is", "a cascade") if len(found) == 1 else ("are", "cascades")
+    return RunWarning(
+        "cascade",
+        "",
+        f"{named} {verb} {article} of separate models and not an omni model: the gaps are what speech recognition, OCR "
+        "and speech synthesis lose before and after a language model.",
+    )
+
+
 def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Latencies of a run that keeps its services busy, if nothing was measured on an idle service."""
     if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty():
@@ -167,5 +183,6 @@ _RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
     _no_audio,
     _embedded,
     _shared_checkpoint,
+    _cascade,
     _latency,
 )

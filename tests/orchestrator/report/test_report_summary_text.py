@@ -57,6 +57,24 @@ def test_significance_counts_and_names_the_significant_gaps() -> None:
     assert "300 pairs" in plain(summary.significance)
 
 
+def test_what_the_items_cannot_show_is_named_beside_what_is_significant() -> None:
+    few = plain(summary_of({"t2t": 0.5, "s2t": 0.3, "i2t": 0.45}, items=60).significance)
+    found = re.search(r"With 60 pairs, the smallest gap .* with 80 % power is about (\d+) to (\d+), depending", few)
+    assert found is not None
+    # z * sqrt(variance / n) with the variance of a fifth, and of a twentieth, of the items lost.
+    high, low = (100 * 2.802 * np.sqrt(rate * (1 - rate) / 59) for rate in (0.2, 0.05))
+    assert (int(found[1]), int(found[2])) == (round(low), round(high))
+
+
+def test_items_that_detect_the_target_gap_need_no_such_sentence() -> None:
+    assert "smallest gap" not in plain(summary_of({"t2t": 0.9, "s2t": 0.89}, items=3000).significance)
+
+
+def test_a_contrast_without_differences_has_no_smallest_gap() -> None:
+    """Equal answers have no variance from which one would follow."""
+    assert "smallest gap" not in plain(summary_of({"t2t": 0.5, "t2s": 0.5}, items=60).significance)
+
+
 def test_what_the_transcript_changes_stands_beside_the_gaps(run: FakeRun, analysis: Analysis) -> None:
     spoken = run.results.filter(pl.col("condition") == "t2s")
     loss = 100 * (spoken["score"] - spoken["own_text_score"]).mean()  # type: ignore[operator]

@@ -34,7 +34,7 @@ def keys(info: RunInfo, analysis: Analysis) -> list[str]:
 
 
 def test_each_warning_has_its_cause(run: FakeRun, analysis: Analysis) -> None:
-    quiet = replace(run.info, embedded=False, shared_asr_checkpoint=())
+    quiet = replace(run.info, embedded=False, shared_asr_checkpoint=(), models=())
     assert keys(quiet, analysis) == ["latency"]
     assert keys(replace(quiet, embedded=True), analysis) == ["embedded", "latency"]
     assert keys(replace(quiet, shared_asr_checkpoint=("omni",)), analysis) == ["shared-checkpoint", "latency"]
@@ -43,6 +43,17 @@ def test_each_warning_has_its_cause(run: FakeRun, analysis: Analysis) -> None:
     assert (found.key, misfiled[0] in found.text) == ("misfiled", True)
     # The warning of the demo models names it already.
     assert keys(replace(quiet, embedded=True, shared_asr_checkpoint=("cascade",)), analysis) == ["embedded", "latency"]
+
+
+def test_a_cascade_is_called_one_with_its_parts(run: FakeRun, analysis: Analysis) -> None:
+    parts = ("asr faster-whisper/tiny.en", "tts piper", "llm SmolLM2")
+    small = ServiceInfo("small", architecture="cascade", parts=parts)
+    info = replace(run.info, embedded=False, shared_asr_checkpoint=(), models=(small, ServiceInfo("omni")))
+    (found,) = [warning for warning in run_warnings(info, analysis) if warning.key == "cascade"]
+    assert found.text.startswith("small (asr faster-whisper/tiny.en, tts piper, llm SmolLM2) is a cascade of separate")
+    assert "not an omni model" in found.text
+    for other in (replace(info, embedded=True), replace(info, models=(ServiceInfo("omni"),))):
+        assert "cascade" not in keys(other, analysis)
 
 
 def with_errors(results: pl.DataFrame, rate: float | None, words: int = 50) -> pl.DataFrame:

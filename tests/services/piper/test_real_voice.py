@@ -26,9 +26,7 @@ QUESTIONS = (
 
 pytestmark = [
     pytest.mark.real_weights,
-    pytest.mark.skipif(
-        not (FOLDER / "en_US-joe-medium.onnx").is_file(), reason=f"NOT CHECKED: {FOLDER} is missing: weights/fetch.py"
-    ),
+    pytest.mark.usefixtures("real_weights"),
 ]
 
 

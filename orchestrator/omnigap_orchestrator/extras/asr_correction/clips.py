@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
+from omnigap.vocabulary import Modality
 from omnigap_orchestrator.extras.asr_correction.confusables import CalibrationError
 from omnigap_orchestrator.extras.asr_correction.labels import LabelsError, read_labels
 from omnigap_orchestrator.extras.asr_correction.rates import AsrEvidence
@@ -53,6 +55,11 @@ CALIBRATION_SCHEMA = pl.Schema(
         "normaliser": pl.String,
     }
 )
+
+
+# From this ratio and this many characters on, a note says that the texts are unlike the answers: bare answers, and the
+# same ones in a short sentence, are further apart.
+_UNLIKE, _UNLIKE_CHARACTERS = 2.0, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,37 @@ def evidence_in(folder: RunFolder, cells: PlannedCells, results: pl.DataFrame) -
     )
     labels, labels_note = _labels(folder, results)
     clips, refused, note = _calibration(folder, cells)
-    return AsrEvidence(clips, golds, labels, refused, " ".join(part for part in (note, labels_note) if part))
+    unlike = "" if clips is None else length_note(clips, results)
+    notes = " ".join(part for part in (note, unlike, labels_note) if part)
+    return AsrEvidence(clips, golds, labels, refused, notes, bool(unlike))
+
+
+def length_note(clips: pl.DataFrame, results: pl.DataFrame) -> str:
+    """Whether the texts of the calibration are far shorter or longer than the answers that it corrects; else empty.
+
+    Args:
+        clips: a frame of `CALIBRATION_SCHEMA`.
+        results: by their own text, else by their transcript.
+    """
+    answers = results.filter(pl.col("output") == Modality.SPEECH.value)
+    spoken = _median_characters(answers.select(pl.coalesce("own_text", "transcript")).to_series())
+    gold = _median_characters(clips.filter(pl.col("clip_kind") == "gold")["spoken"])
+    if spoken is None or gold is None:
+        return ""
+    shorter, longer = sorted((spoken, gold))
+    if longer < _UNLIKE * max(shorter, 1) or longer - shorter < _UNLIKE_CHARACTERS:
+        return ""
+    fix = "with --template and a sentence like the answers'" if gold < spoken else "without --template"
+    return (
+        f"The median spoken answer has {spoken:.0f} characters, the median gold clip of the calibration {gold:.0f}: "
+        "a recogniser errs differently on single words and on sentences, so the correction may be far too large or too "
+        f"small. `calibrate` {fix} fits better."
+    )
+
+
+def _median_characters(texts: pl.Series) -> float | None:
+    found = texts.drop_nulls().str.len_chars().median()
+    return None if found is None else float(cast("float", found))
 
 
 def keep_labels(folder: RunFolder, labels: Path, results: pl.DataFrame) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,14 @@ def sample_clips(run: Path | None, run_dir: Path | None, count: int, out: Path |
     click.echo(f"identity of the clips (not for the listener): {out / KEY}")
 
 
+def _stored_note(folder: RunFolder) -> str:
+    """The remark of the report that was just written about this calibration."""
+    try:
+        return str(json.loads(folder.summary.read_text(encoding="utf-8")).get("asr_correction_note", ""))
+    except (OSError, ValueError):
+        return ""
+
+
 KINDS = {"gold": "q1, gold answers", "distractor": "q0, distractors", "confusable": "q0, confusables"}
 
 
@@ -174,6 +183,8 @@ def print_calibration(clips: pl.DataFrame, folder: RunFolder, *, has_run: bool, 
     console.print(
         "Synthetic speech is cleaner than a model's own speech: the true q1 and q0 are probably lower.", style="yellow"
     )
+    if has_run and (note := _stored_note(folder)):
+        console.print(note, style="yellow", highlight=False, markup=False)
     console.print(f"clips: {folder.calibration}", highlight=False, soft_wrap=True, markup=False)
     if has_run:
         console.print(f"report: {folder.report}", highlight=False, soft_wrap=True, markup=False)

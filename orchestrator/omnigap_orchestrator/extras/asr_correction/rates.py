@@ -33,6 +33,7 @@ class AsrEvidence:
         labels: a frame of `LABELS_SCHEMA`; None without human labels.
         refused: reason why an existing calibration is not used; empty otherwise.
         note: remark for the reader about the calibration or the labels that are used.
+        unlike: the clips of the calibration are far shorter or longer than the answers; the note says so.
     """
 
     clips: pl.DataFrame | None = None
@@ -40,6 +41,7 @@ class AsrEvidence:
     labels: pl.DataFrame | None = None
     refused: str = ""
     note: str = ""
+    unlike: bool = False
 
 
 def evidence_of(known: AnalysisInput | Analysis) -> AsrEvidence:
