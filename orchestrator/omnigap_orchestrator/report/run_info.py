@@ -39,6 +39,7 @@ class RunInfo:
         shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
         scorer_mismatch: a model that does not ship with omnigap was transcribed by the ASR model that does, which is
             trained on two synthetic voices only.
+        espeak_warning: why scores of a language that espeak spoke may say nothing about the model; empty if they do.
         judge: the service that rated open answers; its `detail` names the rubrics.
         prompts: instructions of the first pass of a two-pass control, for spoken and for image questions.
         incomplete: why the run is incomplete, and how to resume it; empty for a complete run.
@@ -65,6 +66,7 @@ class RunInfo:
     embedded: bool = False
     shared_asr_checkpoint: tuple[str, ...] = ()
     scorer_mismatch: bool = False
+    espeak_warning: str = ""
     prompts: tuple[str, ...] = ()
     incomplete: str = ""
     misfiled: tuple[str, ...] = ()
