@@ -38,7 +38,7 @@ def espeak_warning(languages: Iterable[str], *, questions: bool, answers_of: Col
         questions: espeak reads the questions aloud, and a model that does not ship with omnigap listens.
         answers_of: models whose answers espeak speaks, for an ASR scorer.
     """
-    what = ["questions"] * questions + [f"the answers of {', '.join(answers_of)}"] * bool(answers_of)
+    what = ["the questions"] * questions + [f"the answers of {', '.join(answers_of)}"] * bool(answers_of)
     found = Counter(map(primary_language, languages))
     bad = {tag: n for tag, n in found.items() if tag in NOT_UNDERSTOOD}
     unknown = {tag: n for tag, n in found.items() if tag not in NOT_UNDERSTOOD | UNDERSTOOD}
@@ -49,8 +49,12 @@ def espeak_warning(languages: Iterable[str], *, questions: bool, answers_of: Col
         said.append(f"in {_counted(bad)} recognisers understand almost nothing of it")
     if unknown:
         said.append(f"in {_counted(unknown)} it was not measured whether recognisers understand it")
-    keys = " or ".join(["[tts]"] * questions + ["the option tts of the model"] * bool(answers_of))
-    return f"espeak speaks {' and '.join(what)}: {', and '.join(said)}. Set another voice in {keys} (docs/korean.md)"
+    keys = ["[tts] endpoints, or a service of the role tts in [fleet.services]"] * questions
+    keys += [f"the option tts of {', '.join(answers_of)}"] * bool(answers_of)
+    return (
+        f"espeak speaks {' and '.join(what)}: {', and '.join(said)}. Use another voice: {', and '.join(keys)} "
+        "(docs/korean.md)"
+    )
 
 
 def planned_warning(config: Config, items: Sequence[Item], scope: PreflightScope = FULL_SCOPE) -> str:

@@ -42,7 +42,13 @@ def connected(tts: str, *models: pb.DescribeResponse, **tables: Any) -> str:
 
 def test_plan_warns_where_espeak_reads_such_questions_to_a_real_model(tmp_path: Path) -> None:
     korean = planned(KOREAN, tmp_path)
-    for part in ("espeak speaks questions", f"ko ({len(KOREAN)} items)", "almost nothing", "[tts]", "docs/korean.md"):
+    for part in (
+        "espeak speaks the questions",
+        f"ko ({len(KOREAN)} items)",
+        "almost nothing",
+        "[tts]",
+        "docs/korean.md",
+    ):
         assert part in korean
     german = planned(GERMAN, tmp_path)
     assert "de (1 item)" in german and "not measured" in german
@@ -87,14 +93,14 @@ def test_spoken_answers_of_a_cascade_with_espeak_are_named(tmp_path: Path) -> No
     mms = {"service": "hf-tts", "role": "tts", "options": {"model": "m"}}
     tables: dict[str, Any] = {"models": [], "fleet": {"services": {"control": cascade, "llm": llm, "mms": mms}}}
     found = planned(KOREAN, tmp_path, **tables)
-    assert "the answers of control" in found and "option tts" in found and "questions" not in found
+    assert "the answers of control" in found and "option tts of control" in found and "questions" not in found
     tables["fleet"]["services"]["control"] = {**cascade, "options": {"llm": "@llm", "tts": "@mms"}}
     assert planned(KOREAN, tmp_path, **tables) == ""
 
 
 def test_a_connected_voice_is_known_by_its_card(tmp_path: Path) -> None:
     omni = pb.DescribeResponse(name="omni")
-    assert "espeak speaks questions" in connected("espeak", omni)
+    assert "espeak speaks the questions" in connected("espeak", omni)
     # As `doctor` asks: one endpoint at a time.
     assert connected("espeak", models=[OMNI])
     assert (

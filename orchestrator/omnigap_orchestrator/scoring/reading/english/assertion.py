@@ -16,6 +16,7 @@ import re
 from enum import StrEnum
 
 from omnigap_orchestrator.scoring.normalise.numbers import listed
+from omnigap_orchestrator.scoring.reading.english.negation import repeats_after, repeats_before
 
 
 class Stance(StrEnum):
@@ -68,6 +69,9 @@ _DENIED_AFTER = re.compile(
     r"|(?<=is |as |re |be |ms ) ?(?:wrong|incorrect|false|mistaken|inaccurate|out|ruled out|eliminated|myth|"
     r"common mistake|common misconception)\b)"
 )
+_CLAUSE_END = re.compile(r" (?:[.,;:()?!]|-|but|so|because|since)(?= |$)")
+# "The stories by Doyle were actually written by Watson."
+_ACTUALLY_BY = re.compile(r" (?:is|was|are|were) (?:actually|really|in fact|in reality|instead) \w+ by\b")
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
     r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|"
@@ -181,7 +185,9 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         return Stance.MENTIONED
     if _is_retracted(after, text[start:end]):
         return Stance.DENIED
-    if _DENIED_AFTER.match(after) or _denied_before(clause) or _I_DO_NOT_THINK.search(sentence):
+    if _denied_after(after, question) or _denied_before(clause, question) or _I_DO_NOT_THINK.search(sentence):
+        return Stance.DENIED
+    if clause.endswith("by ") and _ACTUALLY_BY.match(after):
         return Stance.DENIED
     if _DENIED_SERIES.search(sentence):
         return Stance.DENIED
@@ -219,10 +225,15 @@ def _blank(text: str) -> str:
     return _TAG_QUESTION.sub(lambda match: "x" * len(match[0]), text)
 
 
-def _denied_before(clause: str) -> bool:
-    match = _DENIED_BEFORE.search(clause)
+def _denied_before(clause: str, question: str) -> bool:
     # "No, Paris" answers the question; as a clause of its own it is a boundary already. "no" needs a following noun.
-    return match is not None
+    match = _DENIED_BEFORE.search(clause)
+    return match is not None and not repeats_before(match[0], question)
+
+
+def _denied_after(after: str, question: str) -> bool:
+    match = _DENIED_AFTER.match(after)
+    return match is not None and not repeats_after(_CLAUSE_END.split(after, maxsplit=1)[0], question)
 
 
 def _is_retracted(after: str, value: str) -> bool:

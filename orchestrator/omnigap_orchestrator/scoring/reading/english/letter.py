@@ -153,7 +153,14 @@ def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> F
         return Found(_letter(match["letter"]))
     options = _normalised(tuple(choices), language)
     text = normalise(given, language)
-    return Found(ascii_uppercase[options.index(text)]) if options.count(text) == 1 else None
+    if options.count(text) != 1:
+        return None
+    letter = ascii_uppercase[options.index(text)]
+    # The normaliser drops the A of "A. pear" as an article, but it is a letter there.
+    first = _SEPARATE.search(given)
+    if first and not given[: first.start()].strip("\"'“‘([{*< ") and first["letter"].upper() != letter:
+        return None if first["letter"].upper() in allowed and _is_choice(given, first) else Found(letter)
+    return Found(letter)
 
 
 def _letter(written: str) -> str:
