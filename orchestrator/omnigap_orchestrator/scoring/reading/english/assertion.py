@@ -70,6 +70,7 @@ _DENIED_AFTER = re.compile(
     r"common mistake|common misconception)\b)"
 )
 _CLAUSE_END = re.compile(r" (?:[.,;:()?!]|-|but|so|because|since)(?= |$)")
+_BY = re.compile(r"\bby (?:\w+ ){0,3}$")
 # "The stories by Doyle were actually written by Watson."
 _ACTUALLY_BY = re.compile(r" (?:is|was|are|were) (?:actually|really|in fact|in reality|instead) \w+ by\b")
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
@@ -187,7 +188,7 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         return Stance.DENIED
     if _denied_after(after, question) or _denied_before(clause, question) or _I_DO_NOT_THINK.search(sentence):
         return Stance.DENIED
-    if clause.endswith("by ") and _ACTUALLY_BY.match(after):
+    if _BY.search(clause) and _ACTUALLY_BY.match(after):
         return Stance.DENIED
     if _DENIED_SERIES.search(sentence):
         return Stance.DENIED
