@@ -159,6 +159,13 @@ _POSSIBLE = re.compile(
     r"ones?)|candidates|possibilities|"
     r"could be (?:any|1) of|1 of)\b[^.?!]* $"
 )
+# "fought between Napoleon and Wellington" names two, and neither is the answer.
+_BETWEEN = re.compile(r"\bbetween (?:\w+ ){0,3}$")
+_SECOND = re.compile(r"^[^,;:]* and \w")
+_SECOND_OF_TWO = re.compile(
+    r"\bbetween (?:[a-z']+ ){1,6}and (?:(?:the|his|forces|army|armies|troops|people|men|team|of|king|queen|emperor|"
+    r"president|general|sir|french|british|german) ){0,6}$"
+)
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
 _WHO = re.compile(r"^(?:who|whom|whose|which (?:person|man|woman))\b")
 
@@ -213,6 +220,8 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         or _HEDGED_AFTER.match(after)
         or _POSSIBLE.search(sentence)
         or _in_list(sentence, rest_of_sentence)
+        or ("between" not in question and _BETWEEN.search(clause) and _SECOND.search(rest_of_sentence))
+        or ("between" not in question and _SECOND_OF_TWO.search(sentence))
     ):
         return Stance.HEDGED
     return Stance.ASSERTED
@@ -256,6 +265,12 @@ _ITEM_WORD = (
 )
 _ITEM = rf"{_ITEM_WORD}(?: {_ITEM_WORD}){{0,2}}"
 _LIST_BEFORE = re.compile(rf"(?:^| )(?:{_ITEM} , )+(?:and |or )?$")
+# "Rome, Oslo and Bern", at the start or after what introduces a list: a time or a place may stand before other commas.
+_LAST_OF_LIST = re.compile(
+    r"(?:^|\b(?:is|are|was|were|be|includes?|including|such as|like|say|either|answers?|options|candidates) )"
+    rf"(?!(?:in|on|at|during|after|before|of|to|under|until|well|yes|okay|ok|sure|hmm|um|uh|oh|please|thanks)\b)"
+    rf"(?P<items>(?:{_ITEM} , )+){_ITEM} (?:and|or) $"
+)
 _LIST_AFTER = re.compile(rf"(?: , {_ITEM})*(?: ,)? (?:and|or) {_ITEM}|(?: , {_ITEM})+")
 
 
@@ -266,7 +281,9 @@ def _in_list(before: str, after: str) -> bool:
     """
     left, right = _LIST_BEFORE.search(before), _LIST_AFTER.match(after)
     items, joined = 1, False
-    if left:
+    if last_of := _LAST_OF_LIST.search(before):
+        items, joined = items + last_of["items"].count(" , ") + 1, True
+    elif left:
         items += left[0].count(" , ") or 1
         joined = left[0].endswith((" and ", " or "))
     if right:

@@ -153,6 +153,8 @@ def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> F
         return Found(_letter(match["letter"]))
     options = _normalised(tuple(choices), language)
     text = normalise(given, language)
+    if text not in options:
+        text = _PREPOSITION.sub("", text)
     if options.count(text) != 1:
         return None
     letter = ascii_uppercase[options.index(text)]
@@ -169,7 +171,13 @@ def _letter(written: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _normalised(choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return tuple(normalise(choice, language) for choice in choices)
+    whole = tuple(normalise(choice, language) for choice in choices)
+    # "Court" for "in a court", unless the preposition tells the choices apart: "in the box", "on the box".
+    cores = tuple(_PREPOSITION.sub("", choice) for choice in whole)
+    return cores if len(set(cores)) == len(cores) and all(cores) else whole
+
+
+_PREPOSITION = re.compile(r"^(?:in|on|at|by|to|from|with|into|near|under) (?=\S)")
 
 
 _TICKS = re.compile(r"[✓✔✅☑]\ufe0f?")

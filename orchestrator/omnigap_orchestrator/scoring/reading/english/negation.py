@@ -76,7 +76,10 @@ def repeats_before(denial: str, question: str) -> bool:
     if asked is None or match is None or _kind(match["kind"]) not in asked.kinds:
         return False
     words = _content(denial[match.end() :])
-    return stem(words[0]) in asked.stems if words else asked.governs
+    if not words:
+        return asked.governs
+    # The opposite of one thing does not reach the next, whatever a recogniser made of the question's word.
+    return match["kind"] == "opposite of" or stem(words[0]) in asked.stems
 
 
 def repeats_after(denial: str, question: str) -> bool:

@@ -64,12 +64,15 @@ def test_letters_follow_the_same_rule(order: list[str], noun: str, place: int, b
         "The opposite of strong means weak",
         "the opposite of strong as weak.",
         "I'd say the opposite of strong has to be weak.",
+        "The opposite of strawng is weak.",
+        "The opposite of strung has weak.",
         "Opposite of strong: weak",
     ],
 )
 def test_opposites(text: str) -> None:
     assert read(text, "weak", "What is the opposite of strong?").score == 1
-    assert read(text, "weak", "Which of these words describes a lion?").score == (1 if ":" in text else 0)
+    denied = ":" not in text and " is " not in text
+    assert read(text, "weak", "Which of these words describes a lion?").score == (0 if denied else 1)
     assert read("Weak is wrong.", "weak", "What is the opposite of strong?").score == 0
     assert read("The opposite of weak.", "weak", "What is the opposite of strong?").score == 0
 
