@@ -27,8 +27,8 @@ from omnigap_orchestrator.carriers.carrier_set import spoken_text
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.scoring.metrics import WordErrors, pooled, word_errors
 
-_TIMEOUT_S = 120.0
-_AT_ONCE = 4
+_TIMEOUT_S = 900.0
+_AT_ONCE = 2
 _DRAWS = 10_000
 
 
