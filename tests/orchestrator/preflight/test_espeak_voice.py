@@ -16,6 +16,9 @@ from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items import Item, load_items
 from omnigap_orchestrator.preflight import FULL_SCOPE, PreflightScope, ServiceCard, Status, check_plan, check_services
 from omnigap_orchestrator.preflight.espeak_voice import NOT_UNDERSTOOD, UNDERSTOOD, espeak_warning
+from tests.helpers.running import Setting
+from tests.helpers.running import item as row
+from tests.helpers.served_doubles import Double, Serve, say
 
 KOREAN = load_items("builtin-ko")
 GERMAN = (Item("bern", "places", "de", "Was ist die Hauptstadt der Schweiz?", ("Bern",), AnswerType.ENTITY),)
@@ -114,6 +117,24 @@ def test_a_connected_voice_is_known_by_its_card(tmp_path: Path) -> None:
     assert "the answers of control" in connected("piper", cascade)
     # A command that connects warns once, by the cards.
     assert planned(KOREAN, tmp_path, PreflightScope(connects=True)) == ""
+
+
+@pytest.mark.parametrize("voice", ["espeak", "piper"])
+async def test_a_run_notes_it_once_and_its_report_has_it(tmp_path: Path, host: Serve, voice: str) -> None:
+    korean = row("seoul", language="ko", question="대한민국의 수도는 어디입니까?", answers=["서울"])
+    places = [await host(Double(lambda turn: say(turn, "서울"))), await host(Double(name=voice))]
+    setting = Setting(
+        tmp_path,
+        models={"omni": places[:1]},
+        tts=places[1:],
+        items=[korean],
+        tables={"run": {"conditions": ["t2t", "s2t"]}},
+    )
+    summary = await setting.drive()
+    noted = [text for text in setting.notes if text.startswith("espeak speaks")]
+    warned = [warning["text"] for warning in summary["warnings"] if warning["key"] == "espeak-language"]
+    assert len(noted) == len(warned) == (1 if voice == "espeak" else 0)
+    assert warned == [f"{text}." for text in noted]
 
 
 @given(st.lists(st.sampled_from(["en", "en-US", "ko", "ko-KR", "de", "fr-CA", "ja"])), st.booleans(), st.booleans())
