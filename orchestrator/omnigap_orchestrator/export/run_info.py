@@ -24,13 +24,11 @@ from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.pool import support_in
+from omnigap_orchestrator.preflight.espeak_voice import SHIPPED_MODELS, connected_warning
 from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
 
-# Models that ship with omnigap: their numbers show that the measurement works, and nothing about real models. `cascade`
-# is the name of the demo model in runs of 0.1.0.
-SHIPPED_MODELS = frozenset({"demo", "cascade", "echo"})
 # Packages whose versions can change the numbers of the report.
 _LIBRARIES = ("omnigap", "grpcio", "numpy", "polars", "scipy")
 
@@ -77,6 +75,7 @@ def collect_run_info(
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
+        espeak_warning=connected_warning(cells.config, cells.plan.items, cards.tts, models),
         prompts=cells.first_pass_prompts(),
         incomplete=incomplete(results, controls),
         misfiled=misfiled,

@@ -22,6 +22,7 @@ from omnigap_orchestrator.fleet.choose import lists_role, models_of_fleet, servi
 from omnigap_orchestrator.items import Item, ItemError, load_items
 from omnigap_orchestrator.judge import RubricError, read_rubric
 from omnigap_orchestrator.plan import metric_rules
+from omnigap_orchestrator.preflight.espeak_voice import planned_warning
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope, enforce, softened
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
 from omnigap_orchestrator.scoring import JUDGE, NUMERIC_LANGUAGES, metric_of
@@ -291,6 +292,13 @@ def check_scorer_language(inputs: Inputs) -> list[Finding]:
     return found if certain or not inputs.scope.connects else softened(found)
 
 
+def check_voice(inputs: Inputs) -> list[Finding]:
+    """Whether espeak, if the fleet has it, would speak languages that recognisers do not understand from it."""
+    # A command that connects knows the services by their cards, and checks them then.
+    text = "" if inputs.scope.connects else planned_warning(inputs.config, inputs.items, inputs.scope)
+    return [Finding.warning("voice", text)] if text else []
+
+
 def check_judge(inputs: Inputs) -> list[Finding]:
     """Whether the rubrics can be read, and whether the items that need a judge have one."""
     config, rules = inputs.config, metric_rules(inputs.config)
@@ -360,6 +368,7 @@ CHECKS = (
     Check(lambda i: check_fonts(i.config, i.items, i.scope), lambda scope: scope.finds_carriers),
     Check(lambda i: check_letters(i.config, i.items, i.scope), lambda scope: scope.makes_carriers),
     Check(check_scorer_language, lambda scope: scope.transcribes),
+    Check(check_voice, lambda scope: scope.generates),
     Check(check_judge, lambda scope: scope.judges),
     Check(check_models, lambda scope: scope.generates),
     Check(check_variants, lambda scope: scope.generates),

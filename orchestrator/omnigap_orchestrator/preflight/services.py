@@ -12,6 +12,7 @@ from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.config.services import ServiceRole as Role
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pool import support_in
+from omnigap_orchestrator.preflight.espeak_voice import connected_warning
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope
 
 
@@ -37,7 +38,13 @@ def check_services(config: Config, items: Sequence[Item], cards: Iterable[Servic
         Role.TTS: _check_voices,
         Role.JUDGE: _check_judge,
     }
-    return [found for card in cards if card.role in checks for found in checks[card.role](config, items, card)]
+    given = list(cards)
+    found = [each for card in given if card.role in checks for each in checks[card.role](config, items, card)]
+    tts = next((service.card for service in given if service.role is Role.TTS), None)
+    models = {service.name: service.card for service in given if service.role is Role.MODEL}
+    if text := connected_warning(config, items, tts, models):
+        found.append(Finding.warning("voice", text))
+    return found
 
 
 def _check_scorer(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:

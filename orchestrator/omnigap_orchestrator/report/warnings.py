@@ -103,6 +103,14 @@ def _measured_against(rows: Sequence[ScorerErrorsRow]) -> str:
     return formatting.listed(parts)
 
 
+def _espeak(info: RunInfo, tables: Tables) -> RunWarning | None:
+    if not info.espeak_warning:
+        return None
+    return RunWarning(
+        "espeak-language", "The voice of this run may not be understood in every language.", f"{info.espeak_warning}."
+    )
+
+
 def _no_audio(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Conditions in which no answer has audio: all failed for this reason, or none of the answers was transcribed."""
     # Without a scorer, the results are of another tool.
@@ -180,6 +188,7 @@ def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
 _RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
     _misfiled,
     _scorer_errors,
+    _espeak,
     _no_audio,
     _embedded,
     _shared_checkpoint,

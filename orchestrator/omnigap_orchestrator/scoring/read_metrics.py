@@ -99,7 +99,7 @@ def score_letter(item: Item, text: str, answer: str) -> Scored:
             is_line = passage.step in (Step.FIRST_LINE, Step.LAST_LINE)
             if is_line and not _MARKED.match(passage.text) and passage.text.strip(" .。") not in item.choices:
                 return None
-            return other_letters.find_letter(passage, item.choices, item.language)
+            return other_letters.find_letter(passage, item.choices, item.language, item.question)
         return find_letter(passage, item.choices, item.language, _normalised(item.question, item.language))
 
     reading = read(text, reader, item.language)
@@ -126,7 +126,7 @@ def _entity_reader(item: Item) -> Reader:
         if _is_other(item):
             if not _is_short_line(passage, language):
                 return None
-            return others.find_entity(passage, golds, language, distractors)
+            return others.find_entity(passage, golds, language, distractors, item.question)
         question = _normalised(item.question, language)
         return find_gold(
             passage, golds, answers=item.answers, language=language, question=question, distractors=distractors

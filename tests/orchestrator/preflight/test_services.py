@@ -54,7 +54,7 @@ def test_only_a_scorer_or_judge_can_fail_the_check() -> None:
     cards = [
         ServiceCard(Role.SCORER, "scorer", pb.DescribeResponse(languages=["en"])),
         ServiceCard(Role.MODEL, "omni", pb.DescribeResponse(languages=["de", "en-US"])),
-        ServiceCard(Role.TTS, "tts", pb.DescribeResponse(name="espeak", voices=[voice])),
+        ServiceCard(Role.TTS, "tts", pb.DescribeResponse(name="speaker", voices=[voice])),
         ServiceCard(Role.JUDGE, "judge", pb.DescribeResponse(name="critic")),
     ]
     scorer, model, tts, judge = check_services(config, ITEMS, cards)

@@ -37,6 +37,7 @@ def test_each_warning_has_its_cause(run: FakeRun, analysis: Analysis) -> None:
     quiet = replace(run.info, embedded=False, shared_asr_checkpoint=(), models=())
     assert keys(quiet, analysis) == ["latency"]
     assert keys(replace(quiet, embedded=True), analysis) == ["embedded", "latency"]
+    assert keys(replace(quiet, espeak_warning="espeak speaks"), analysis) == ["espeak-language", "latency"]
     assert keys(replace(quiet, shared_asr_checkpoint=("omni",)), analysis) == ["shared-checkpoint", "latency"]
     misfiled = ("answers of omni: 2 with the digest b instead of the digest a",)
     (found, _) = run_warnings(replace(quiet, misfiled=misfiled), analysis)

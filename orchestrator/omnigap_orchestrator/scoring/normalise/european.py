@@ -59,6 +59,8 @@ _RULES = {
             (r"fuenf", "fünf"),
             (r"zwoelf", "zwölf"),
             (r"\bzwo\b", "zwei"),
+            # "vierhunderteinstausend", as 401000 is also written.
+            (r"hunderteinstausend", "hunderteintausend"),
             (r"(?<=[a-zäöüß])einhalb\b", " einhalb"),
             (r"\banderthalb\b", "1,5"),
             # The article is part of the numeral: "eine Million".

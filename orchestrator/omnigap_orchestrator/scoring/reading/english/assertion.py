@@ -16,6 +16,7 @@ import re
 from enum import StrEnum
 
 from omnigap_orchestrator.scoring.normalise.numbers import listed
+from omnigap_orchestrator.scoring.reading.english.negation import repeats_after, repeats_before
 
 
 class Stance(StrEnum):
@@ -68,6 +69,10 @@ _DENIED_AFTER = re.compile(
     r"|(?<=is |as |re |be |ms ) ?(?:wrong|incorrect|false|mistaken|inaccurate|out|ruled out|eliminated|myth|"
     r"common mistake|common misconception)\b)"
 )
+_CLAUSE_END = re.compile(r" (?:[.,;:()?!]|-|but|so|because|since)(?= |$)")
+_BY = re.compile(r"\bby (?:\w+ ){0,3}$")
+# "The stories by Doyle were actually written by Watson."
+_ACTUALLY_BY = re.compile(r" (?:is|was|are|were) (?:actually|really|in fact|in reality|instead) \w+ by\b")
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
     r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|"
@@ -154,6 +159,13 @@ _POSSIBLE = re.compile(
     r"ones?)|candidates|possibilities|"
     r"could be (?:any|1) of|1 of)\b[^.?!]* $"
 )
+# "fought between Napoleon and Wellington" names two, and neither is the answer.
+_BETWEEN = re.compile(r"\bbetween (?:\w+ ){0,3}$")
+_SECOND = re.compile(r"^[^,;:]* and \w")
+_SECOND_OF_TWO = re.compile(
+    r"\bbetween (?:[a-z']+ ){1,6}and (?:(?:the|his|forces|army|armies|troops|people|men|team|of|king|queen|emperor|"
+    r"president|general|sir|french|british|german) ){0,6}$"
+)
 _PLACE_BEFORE = re.compile(r"\b(?:in|at|near|around|outside|inside) (?:the )?$")
 _WHO = re.compile(r"^(?:who|whom|whose|which (?:person|man|woman))\b")
 
@@ -181,7 +193,9 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         return Stance.MENTIONED
     if _is_retracted(after, text[start:end]):
         return Stance.DENIED
-    if _DENIED_AFTER.match(after) or _denied_before(clause) or _I_DO_NOT_THINK.search(sentence):
+    if _denied_after(after, question) or _denied_before(clause, question) or _I_DO_NOT_THINK.search(sentence):
+        return Stance.DENIED
+    if _BY.search(clause) and _ACTUALLY_BY.match(after):
         return Stance.DENIED
     if _DENIED_SERIES.search(sentence):
         return Stance.DENIED
@@ -206,6 +220,8 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         or _HEDGED_AFTER.match(after)
         or _POSSIBLE.search(sentence)
         or _in_list(sentence, rest_of_sentence)
+        or ("between" not in question and _BETWEEN.search(clause) and _SECOND.search(rest_of_sentence))
+        or ("between" not in question and _SECOND_OF_TWO.search(sentence))
     ):
         return Stance.HEDGED
     return Stance.ASSERTED
@@ -219,10 +235,15 @@ def _blank(text: str) -> str:
     return _TAG_QUESTION.sub(lambda match: "x" * len(match[0]), text)
 
 
-def _denied_before(clause: str) -> bool:
-    match = _DENIED_BEFORE.search(clause)
+def _denied_before(clause: str, question: str) -> bool:
     # "No, Paris" answers the question; as a clause of its own it is a boundary already. "no" needs a following noun.
-    return match is not None
+    match = _DENIED_BEFORE.search(clause)
+    return match is not None and not repeats_before(match[0], question)
+
+
+def _denied_after(after: str, question: str) -> bool:
+    match = _DENIED_AFTER.match(after)
+    return match is not None and not repeats_after(_CLAUSE_END.split(after, maxsplit=1)[0], question)
 
 
 def _is_retracted(after: str, value: str) -> bool:
@@ -244,6 +265,12 @@ _ITEM_WORD = (
 )
 _ITEM = rf"{_ITEM_WORD}(?: {_ITEM_WORD}){{0,2}}"
 _LIST_BEFORE = re.compile(rf"(?:^| )(?:{_ITEM} , )+(?:and |or )?$")
+# "Rome, Oslo and Bern", at the start or after what introduces a list: a time or a place may stand before other commas.
+_LAST_OF_LIST = re.compile(
+    r"(?:^|\b(?:is|are|was|were|be|includes?|including|such as|like|say|either|answers?|options|candidates) )"
+    rf"(?!(?:in|on|at|during|after|before|of|to|under|until|well|yes|okay|ok|sure|hmm|um|uh|oh|please|thanks)\b)"
+    rf"(?P<items>(?:{_ITEM} , )+){_ITEM} (?:and|or) $"
+)
 _LIST_AFTER = re.compile(rf"(?: , {_ITEM})*(?: ,)? (?:and|or) {_ITEM}|(?: , {_ITEM})+")
 
 
@@ -254,7 +281,9 @@ def _in_list(before: str, after: str) -> bool:
     """
     left, right = _LIST_BEFORE.search(before), _LIST_AFTER.match(after)
     items, joined = 1, False
-    if left:
+    if last_of := _LAST_OF_LIST.search(before):
+        items, joined = items + last_of["items"].count(" , ") + 1, True
+    elif left:
         items += left[0].count(" , ") or 1
         joined = left[0].endswith((" and ", " or "))
     if right:

@@ -153,7 +153,16 @@ def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> F
         return Found(_letter(match["letter"]))
     options = _normalised(tuple(choices), language)
     text = normalise(given, language)
-    return Found(ascii_uppercase[options.index(text)]) if options.count(text) == 1 else None
+    if text not in options:
+        text = _PREPOSITION.sub("", text)
+    if options.count(text) != 1:
+        return None
+    letter = ascii_uppercase[options.index(text)]
+    # The normaliser drops the A of "A. pear" as an article, but it is a letter there.
+    first = _SEPARATE.search(given)
+    if first and not given[: first.start()].strip("\"'“‘([{*< ") and first["letter"].upper() != letter:
+        return None if first["letter"].upper() in allowed and _is_choice(given, first) else Found(letter)
+    return Found(letter)
 
 
 def _letter(written: str) -> str:
@@ -162,7 +171,13 @@ def _letter(written: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _normalised(choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    return tuple(normalise(choice, language) for choice in choices)
+    whole = tuple(normalise(choice, language) for choice in choices)
+    # "Court" for "in a court", unless the preposition tells the choices apart: "in the box", "on the box".
+    cores = tuple(_PREPOSITION.sub("", choice) for choice in whole)
+    return cores if len(set(cores)) == len(cores) and all(cores) else whole
+
+
+_PREPOSITION = re.compile(r"^(?:in|on|at|by|to|from|with|into|near|under) (?=\S)")
 
 
 _TICKS = re.compile(r"[✓✔✅☑]\ufe0f?")

@@ -73,10 +73,29 @@ _MARKS = {
 }
 
 
+# "Berlin, the capital and largest city": what follows the comma describes what stands before it. In a list every thing
+# has an article or none: "a cat, a dog and a horse", "Rome, the Hague and Bern".
+_APPOSITION = re.compile(
+    r"(?P<own>\b(?:[Aa]n?|[Tt]he) (?:[\w'’-]+ )?[\w'’-]+)?,(?= (?:an?|the) (?:[a-z][\w'’-]*,? ){1,5}?and "
+    r"(?!(?:an?|the|some|his|her|its|their)\b)[a-z][\w'’-]*(?P<more> [a-z])?)"
+)
+
+
+def _with_dashes(text: str) -> str:
+    """The text with a dash instead of the comma before a description, which is then no list."""
+
+    def replaced(match: re.Match[str]) -> str:
+        # "a cat, a dog and horse" is a list; "a cat, a fast and agile animal" is not.
+        return match[0] if match["own"] and not match["more"] else f"{match['own'] or ''} -"
+
+    return _APPOSITION.sub(replaced, text) if " and " in text else text
+
+
 @lru_cache(maxsize=1 << 14)
 def marked(text: str, language: str = "en") -> str:
     """The normalised text with its clause boundaries as separate tokens, and a full stop between sentences."""
     parts: list[str] = []
+    text = _with_dashes(text)
     for sentence in sentences(text):
         at = 0
         for boundary in _BOUNDARY.finditer(sentence):
@@ -99,11 +118,16 @@ def marked(text: str, language: str = "en") -> str:
 
 
 _POSSESSIVE = re.compile(r"\b([A-Z]\w{2,})['’]s\b(?=\s+\w)")
+# "a baker's a person who ...": a verb, since a possessive has no article after it.
+_IS = re.compile(
+    r"\b([A-Za-z]\w{2,})['’]s(?= (?:an?|the|indeed|also|called|not|what|who|where|my|your|our|just|really)\b)"
+)
 _CONTRACTED = frozenset(("It", "That", "He", "She", "There", "Here", "What", "Who", "Where", "How", "This", "Let"))
 
 
 def without_possessives(text: str) -> str:
-    """The text with "Saturn's rings" as "Saturn rings"; "It's" is a verb."""
+    """The text with "Saturn's rings" as "Saturn rings" and "a baker's a person" as "a baker is"; "It's" stays."""
+    text = _IS.sub(r"\1 is", text)
     return _POSSESSIVE.sub(lambda match: match[0] if match[1] in _CONTRACTED else match[1], text)
 
 

@@ -84,17 +84,22 @@ _THING = re.compile(r" [^\W\d]+")
 _INLINE = "아니|아니요|아뇨"
 
 
-def status(text: str, mention: Mention, primary: str, *, counts: bool = False, same: Sequence[str] = ()) -> Status:
+def status(
+    text: str, mention: Mention, primary: str, *, counts: bool = False, same: Sequence[str] = (), question: str = ""
+) -> Status:
     """Whether the mention is asserted.
 
     Args:
         counts: whether bounds count too: "at least 2" leaves the number open.
         same: other forms of the same answer: "NYC or New York" is not open.
+        question: marked; its own negation denies nothing: "Was ist keine Frucht?" - "Granit ist keine Frucht."
     """
     patterns = _patterns(primary)
     # What is near decides; all of a long text would take quadratic time.
     before, after = text[max(0, mention.start - _NEAR) : mention.start], text[mention.end : mention.end + _NEAR]
-    if "보다" in mention.ending or patterns.denied_before.search(before) or patterns.denied_after.match(after):
+    if "보다" in mention.ending or patterns.denied_before.search(before):
+        return Status.DENIED
+    if patterns.denied_after.match(after) and not _repeats(after, question, primary):
         return Status.DENIED
     if corrected(text, mention, primary):
         return Status.DENIED
@@ -112,6 +117,43 @@ def status(text: str, mention: Mention, primary: str, *, counts: bool = False, s
     if primary == "ko" and _is_open_korean(before, mention.ending, after):
         return Status.OPEN
     return Status.ASSERTED
+
+
+def _repeats(after: str, question: str, primary: str) -> bool:
+    """Whether a negation behind a mention is that of the question: it denies the same."""
+    negation = _negation(primary)
+    if not question or negation.search(question) is None:
+        return False
+    clause = after.split("|", 1)[0].rstrip(" .!。！")
+    if primary in UNSPACED:
+        denied = negation.split(clause)[-1].strip()[:_UNSPACED_WORD]
+        return bool(denied) and denied in question
+    small = _small(primary)
+    content = [word for word in clause.split() if len(word) > 1 and not small.fullmatch(word)]
+    return bool(content) and content[0] in question.split()
+
+
+_UNSPACED_WORD = 2
+_KOREAN_NOT = r"아(?:니|닙|닌|닐|녜)\w*"
+
+
+@cache
+def _negation(primary: str) -> re.Pattern[str]:
+    if primary == "ko":
+        return re.compile(_KOREAN_NOT)
+    return re.compile(rf"(?:{any_of(words.NOT_BEFORE, primary)}|不|非)" if primary == "zh" else _before(primary))
+
+
+def _before(primary: str) -> str:
+    return rf"(?<!\w){any_of(words.NOT_BEFORE, primary)}(?!\w)" if words.NOT_BEFORE[primary] else "(?!)"
+
+
+@cache
+def _small(primary: str) -> re.Pattern[str]:
+    """Words that negate, and words without content."""
+    if primary == "ko":
+        return re.compile(_KOREAN_NOT)
+    return re.compile(rf"{any_of(words.NOT_BEFORE, primary)}|{any_of(words.FILLERS, primary)}|ein\w*|une?|um")
 
 
 # "이나" before another noun; 중에 하나 after it; one of two possibilities.
@@ -163,14 +205,20 @@ def _ends_with(text: str, forms: Sequence[str]) -> bool:
 
 
 def judged(
-    text: str, mentions: Sequence[Mention], primary: str, *, counts: bool = False, same: Sequence[str] = ()
+    text: str,
+    mentions: Sequence[Mention],
+    primary: str,
+    *,
+    counts: bool = False,
+    same: Sequence[str] = (),
+    question: str = "",
 ) -> list[tuple[Mention, Status]]:
     """The standing of each mention, in the order of the text; see `status`.
 
     A denial holds for the whole list before it: "A, B und C sind falsch".
     """
     ordered = first_and_last(sorted(mentions, key=lambda mention: mention.start))
-    states = [status(text, mention, primary, counts=counts, same=same) for mention in ordered]
+    states = [status(text, mention, primary, counts=counts, same=same, question=question) for mention in ordered]
     joined = False
     for i in range(len(ordered) - 2, -1, -1):
         between = ordered[i].ending + text[ordered[i].end : ordered[i + 1].start]

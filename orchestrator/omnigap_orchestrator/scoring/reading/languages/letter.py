@@ -63,7 +63,7 @@ _OPTION_BEFORE = {
 }
 
 
-def find_letter(passage: Passage, choices: Sequence[str], language: str) -> Found | None:
+def find_letter(passage: Passage, choices: Sequence[str], language: str, question: str = "") -> Found | None:
     """The letter that the passage chooses, in upper case: written, by its name, by its place or by its choice's text.
 
     The first of these that finds anything decides: the explicit final statement, a passage that is nothing but a
@@ -72,16 +72,17 @@ def find_letter(passage: Passage, choices: Sequence[str], language: str) -> Foun
 
     Args:
         choices: raw texts of the choices in the order of the letters; empty if any letter may be the answer.
+        question: raw; a negation that the passage takes over from it denies nothing.
     """
     allowed = ascii_uppercase[: len(choices)] if choices else CHOICE_LETTERS
     for part in stated(passage, language):
-        found = _read(part, choices, allowed, language)
+        found = _read(part, choices, allowed, language, marked(question, language))
         if found is not None:
             return found
     return None
 
 
-def _read(passage: Passage, choices: Sequence[str], allowed: str, language: str) -> Found | None:
+def _read(passage: Passage, choices: Sequence[str], allowed: str, language: str, question: str) -> Found | None:
     primary = primary_language(language)
     for sign, letter in _CIRCLED.items():
         passage = Passage(passage.text.replace(sign, f" {letter} "), passage.step)
@@ -94,18 +95,18 @@ def _read(passage: Passage, choices: Sequence[str], allowed: str, language: str)
     if primary == "ko" and (named := _hangul_name(text)) is not None and named in allowed:
         return Found(named)
     form = marked(text, language)
-    by_text = _by_text(form, choices, language)
+    by_text = _by_text(form, choices, language, question)
     leading = _LEADING.match(text)
     if leading is not None and leading["letter"].upper() in allowed:
         letter = leading["letter"].upper()
         rest = text[leading.end() :]
-        if not _denied(text, leading, primary) and not _lists_options(text, allowed):
-            chosen = _by_text(marked(rest.split("\n")[0], language), choices, language)
-            first = _by_text(marked(re.split(r"[.。\n;]", rest.strip())[0], language), choices, language)
+        if not _denied(text, leading, primary, question) and not _lists_options(text, allowed):
+            chosen = _by_text(marked(rest.split("\n")[0], language), choices, language, question)
+            first = _by_text(marked(re.split(r"[.。\n;]", rest.strip())[0], language), choices, language, question)
             if first is not None and first.value not in (None, letter) and chosen is not None:
                 return Found(None)
             return Found(letter)
-    letters = decided(_letters(text, allowed, primary))
+    letters = decided(_letters(text, allowed, primary, question))
     if letters is not None:
         if letters.value is not None and by_text is not None and by_text.value not in (None, letters.value):
             return Found(None)
@@ -127,15 +128,15 @@ def _hangul_name(text: str) -> str | None:
     return None
 
 
-def _denied(text: str, match: re.Match[str], primary: str) -> bool:
-    return _standing(text, [match], primary)[0][1] is Status.DENIED
+def _denied(text: str, match: re.Match[str], primary: str, question: str) -> bool:
+    return _standing(text, [match], primary, question)[0][1] is Status.DENIED
 
 
 _PARTICLES = re.compile(r"[\")' \]]?(?:번|안)?(?:이라고|라고|이라|라|일|이|가|은|는|을|를|도|와|과|나|이나|보다|로)?")
 _CLOSING = re.compile(r"[\")'\]]+")
 
 
-def _standing(text: str, matches: Sequence[re.Match[str]], primary: str) -> list[tuple[str, Status]]:
+def _standing(text: str, matches: Sequence[re.Match[str]], primary: str, question: str) -> list[tuple[str, Status]]:
     """The letters of matches in a raw text, in upper case, each with its standing."""
     text = _same_length(text).lower()
     mentions = []
@@ -148,7 +149,7 @@ def _standing(text: str, matches: Sequence[re.Match[str]], primary: str) -> list
         elif (closing := _CLOSING.match(text, end)) is not None:
             end = closing.end()
         mentions.append(Mention(match["letter"].upper(), start, end, ending))
-    return [(mention.value, state) for mention, state in judged(text, mentions, primary)]
+    return [(mention.value, state) for mention, state in judged(text, mentions, primary, question=question)]
 
 
 def _same_length(text: str) -> str:
@@ -161,14 +162,14 @@ def _same_length(text: str) -> str:
     )
 
 
-def _letters(text: str, allowed: str, primary: str) -> list[tuple[str, Status]]:
+def _letters(text: str, allowed: str, primary: str, question: str) -> list[tuple[str, Status]]:
     """The letters of a raw text, each with its standing."""
     stated_ = [m for m in _statements(primary).finditer(text) if m["letter"].upper() in allowed]
     if stated_:
-        return _standing(text, stated_, primary)
+        return _standing(text, stated_, primary, question)
     bracketed = [m for m in _BRACKETED.finditer(text) if m["letter"].upper() in allowed]
     plain = [m for m in re.finditer(_LETTER, text) if m["letter"] in allowed and not _is_word(text, m, primary)]
-    return _standing(text, bracketed or plain, primary)
+    return _standing(text, bracketed or plain, primary, question)
 
 
 @cache
@@ -230,7 +231,7 @@ def _ordinal(text: str, allowed: str, primary: str) -> Found | None:
     return decided(found)
 
 
-def _by_text(form: str, choices: Sequence[str], language: str) -> Found | None:
+def _by_text(form: str, choices: Sequence[str], language: str, question: str) -> Found | None:
     """The letter of the choice whose text a marked text asserts."""
     options = [normalise(choice, language) for choice in choices]
     if form in options and options.count(form) == 1:
@@ -243,7 +244,8 @@ def _by_text(form: str, choices: Sequence[str], language: str) -> Found | None:
             for m in find_mentions(form, option, option, language)
         ]
     )
-    found = decided([(mention.value, state) for mention, state in judged(form, mentions, primary_language(language))])
+    states = judged(form, mentions, primary_language(language), question=question)
+    found = decided([(mention.value, state) for mention, state in states])
     if found is None or found.value is None:
         return found
     return Found(ascii_uppercase[options.index(found.value)], found.flags)

@@ -37,14 +37,17 @@ def stated(passage: Passage, language: str) -> list[Passage]:
     return whole if statement is None else [Passage(statement, Step.FINAL_STATEMENT), *whole]
 
 
-def find_entity(passage: Passage, golds: Sequence[str], language: str, distractors: Sequence[str] = ()) -> Found | None:
+def find_entity(
+    passage: Passage, golds: Sequence[str], language: str, distractors: Sequence[str] = (), question: str = ""
+) -> Found | None:
     """The gold answer that the passage asserts.
 
     Args:
         golds: normalised forms of the gold answers.
         distractors: normalised alternatives, which leave the answer open if they occur next to a gold answer.
+        question: raw; a negation that the passage takes over from it denies nothing.
     """
-    primary = primary_language(language)
+    primary, asked = primary_language(language), marked(question, language)
     for part in stated(passage, language):
         text = marked(part.text, language)
         found = [(gold, mention) for gold in golds for mention in find_mentions(text, gold, gold, language)]
@@ -61,7 +64,9 @@ def find_entity(passage: Passage, golds: Sequence[str], language: str, distracto
         states = [
             (
                 gold,
-                Status.OPEN if _beside(text, mention, others, primary) else status(text, mention, primary, same=golds),
+                Status.OPEN
+                if _beside(text, mention, others, primary)
+                else status(text, mention, primary, same=golds, question=asked),
             )
             for gold, mention in found
         ]

@@ -114,3 +114,50 @@ def test_a_place_is_no_person() -> None:
 )
 def test_sentences(text: str, expected: tuple[str, ...]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bern, the capital and seat of parliament.",
+        "Bern, a small and quiet city which lies on the Aare.",
+        "The seat is Bern, an old, quiet and small city.",
+        "It's a city named Bern, a quiet and old place.",
+        "Bern, the canton, city and seat of the government.",
+        "Between 1848 and 1850, Bern became the capital.",
+        "Between Basel and Lausanne lies Bern.",
+        "In 1848, Zurich and then Bern were asked.",
+    ],
+)
+def test_a_description_behind_a_comma_is_no_list(text: str) -> None:
+    assert "asserted" in stances(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bern, Basel and Chur",
+        "Chur, Basel and Bern",
+        "The candidates are Chur, the Hague and Bern.",
+        "a Chur, a Basel and a Bern",
+        "Bern, the Hague and Rome",
+        "It was fought between Bern and Basel.",
+        "It was fought between Basel's army and the forces of Bern.",
+    ],
+)
+def test_each_place_in_a_list_is_open(text: str) -> None:
+    assert set(stances(text)) == {"hedged"}
+
+
+def test_the_two_of_a_question_are_not_left_open_by_it() -> None:
+    ready = marked("It flows between Bern and Basel.")
+    ((start, end),) = find_marked(ready, "bern and basel")
+    assert stance(ready, start, end, "between which cities does it flow") is Stance.ASSERTED
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_the_place_in_a_list_makes_no_difference(order: int) -> None:
+    others = ["Basel", "Chur", "Rome"]
+    names = [*others[:order], "Bern", *others[order:]]
+    for text in (f"{', '.join(names[:-1])} and {names[-1]}", f"It is {', '.join(names[:-1])}, and {names[-1]}."):
+        assert set(stances(text)) == {"hedged"}, text

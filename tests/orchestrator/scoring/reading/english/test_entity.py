@@ -6,6 +6,7 @@ import pytest
 
 from omnigap.vocabulary import AnswerType, Flag
 from omnigap_orchestrator.items.item import Item
+from omnigap_orchestrator.score_text import score_text
 from omnigap_orchestrator.scoring import Scored, score
 
 
@@ -87,3 +88,10 @@ def test_answers_after_an_apology_or_a_marker(text: str) -> None:
 def test_an_answer_that_is_only_thinking_is_unparsable() -> None:
     found = scored("<think>It must be Bern, but let me")
     assert (found.score, found.flags) == (0.0, (Flag.UNPARSABLE,))
+
+
+@pytest.mark.parametrize("text", ["A baker's a person who bakes.", "In this town, a baker's indeed such a person."])
+def test_a_contracted_verb_after_a_noun_is_no_possessive(text: str) -> None:
+    row = {"answers": ["baker"], "answer_type": "word", "question": "What do we call a person who bakes bread?"}
+    assert score_text({**row, "text": text}).score == 1
+    assert score_text({**row, "text": "It is sold at the baker's shop."}).score == 0

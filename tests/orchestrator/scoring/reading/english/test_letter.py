@@ -105,3 +105,37 @@ def test_choices_beyond_eight() -> None:
 
 def test_a_passage_without_text_says_nothing() -> None:
     assert find_letter(Passage(" ", Step.TERSE), _CHOICES) is None
+
+
+@pytest.mark.parametrize("pattern", ["A. {}", "A) {}", "(A) {}", "A: {}", "A - {}", "**A. {}**", "The answer is A. {}"])
+def test_a_letter_before_the_text_of_another_choice_is_no_article(pattern: str) -> None:
+    choices = ("banana", "peach", "an old melon")
+    for choice in choices[1:]:
+        assert letter(pattern.format(choice), choices) is None, choice
+    assert letter(pattern.format("banana"), choices) == "A"
+
+
+@pytest.mark.parametrize("text", ["A peach", "a peach", "An old melon"])
+def test_an_article_before_the_text_of_a_choice_is_no_letter(text: str) -> None:
+    assert letter(text, ("banana", "peach", "an old melon")) == ("B" if "peach" in text else "C")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("court", "A"),
+        ("A court.", "A"),
+        ("at a court", "A"),
+        ("In court!", "A"),
+        ("on the farm", "C"),
+        ("Harbour", "D"),
+    ],
+)
+def test_the_preposition_of_a_choice_may_be_another_or_none(text: str, wanted: str) -> None:
+    assert letter(text, ("in a court", "in a bakery", "on a farm", "at a harbour")) == wanted
+
+
+def test_prepositions_that_tell_choices_apart_count() -> None:
+    choices = ("in the box", "on the box", "under the table")
+    assert letter("on the box", choices) == "B"
+    assert letter("the box", choices) is None

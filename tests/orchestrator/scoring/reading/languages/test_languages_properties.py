@@ -51,6 +51,14 @@ def test_a_number_in_words(language: str, number: int) -> None:
     assert normalise(words, language) == str(number)
 
 
+@pytest.mark.parametrize("number", [*range(101_000, 1_000_000, 100_000), 401_001, 601_101])
+def test_a_german_number_with_one_thousand_behind_hundreds(number: int) -> None:
+    words = num2words(number, lang="de")
+    assert "einstausend" in words
+    for written in (words, words.replace("einstausend", "eintausend")):
+        assert normalise(written, "de") == str(number)
+
+
 @pytest.mark.parametrize("language", ["ko", "ja"])
 @examples
 @given(number=st.integers(min_value=10, max_value=10**9))
