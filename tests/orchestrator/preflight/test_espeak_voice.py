@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnigap.v1 import model_service_pb2 as pb
@@ -137,6 +137,7 @@ async def test_a_run_notes_it_once_and_its_report_has_it(tmp_path: Path, host: S
     assert warned == [f"{text}." for text in noted]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["en", "en-US", "ko", "ko-KR", "de", "fr-CA", "ja"])), st.booleans(), st.booleans())
 def test_it_names_exactly_the_languages_without_a_good_measurement(tags: list[str], asked: bool, said: bool) -> None:
     text = espeak_warning(tags, questions=asked, answers_of=["control"] * said)

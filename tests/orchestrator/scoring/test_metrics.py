@@ -2,7 +2,7 @@
 
 import jiwer
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnigap_orchestrator.scoring import (
@@ -81,6 +81,7 @@ def test_coverage_is_the_share_of_words_not_deleted() -> None:
 WORD_LISTS = st.lists(st.sampled_from(["one", "two", "three", "four"]), max_size=8)
 
 
+@settings(deadline=None)
 @given(WORD_LISTS.filter(bool), WORD_LISTS)
 def test_counts_equal_jiwer(reference: list[str], hypothesis: list[str]) -> None:
     theirs = jiwer.process_words(" ".join(reference), " ".join(hypothesis))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnigap_orchestrator.score_text import ScoredText, score_text
@@ -23,6 +23,7 @@ def read(text: str, gold: str, question: str, choices: tuple[str, ...] = ()) -> 
     return score_text({"text": text, "answers": answers, "answer_type": kind, "question": question, "choices": choices})
 
 
+@settings(deadline=None)
 @given(names, nouns, st.sampled_from(PREDICATES), st.sampled_from(PREDICATES), st.sampled_from(ASKS))
 def test_the_negation_of_the_question_is_no_denial(gold: str, noun: str, said: str, asked: str, question: str) -> None:
     wanted = question.format(predicate=asked.format(noun=noun))
@@ -37,6 +38,7 @@ def test_the_negation_of_the_question_is_no_denial(gold: str, noun: str, said: s
         assert read(text, gold, wanted).score == 1, text
 
 
+@settings(deadline=None)
 @given(names, nouns, nouns, st.sampled_from(PREDICATES), st.sampled_from(ASKS))
 def test_a_negation_of_something_else_is_a_denial(gold: str, noun: str, other: str, said: str, question: str) -> None:
     plain = question.format(predicate=f"is a {noun}")
@@ -48,6 +50,7 @@ def test_a_negation_of_something_else_is_a_denial(gold: str, noun: str, other: s
         assert read(f"{gold.capitalize()} {said.format(noun=other)}.", gold, wanted).score == 0
 
 
+@settings(deadline=None)
 @given(st.permutations(NAMES), nouns, st.integers(1, 5), st.booleans())
 def test_letters_follow_the_same_rule(order: list[str], noun: str, place: int, by_letter: bool) -> None:
     choices = tuple(order)
