@@ -20,8 +20,8 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 HEADS, KV_HEADS, WIDTH, INNER, LAYERS, CONTEXT = 4, 2, 64, 96, 2, 512
-# The writer refuses an empty list of merges.
-_MERGED = "qz"
+# The writer refuses an empty list of merges, and transformers 5.16 reads a list of one as its value.
+_MERGED = ("qz", "zq")
 QUANTISED = gguf.GGMLQuantizationType.Q4_1
 F32 = gguf.GGMLQuantizationType.F32
 _NAMES = {
@@ -42,7 +42,7 @@ Tensors = dict[str, np.ndarray[Any, Any]]
 def vocabulary() -> list[str]:
     """All tokens by id."""
     _, ids = letters_tokenizer(SPECIAL)
-    return [*sorted(ids, key=ids.__getitem__), _MERGED]
+    return [*sorted(ids, key=ids.__getitem__), *_MERGED]
 
 
 def tiny_model(seed: int = 0) -> LlamaForCausalLM:
@@ -136,7 +136,7 @@ def _describe(made: gguf.GGUFWriter, template: str, eos: int, extra: Mapping[str
     made.add_tokenizer_pre("smollm")
     made.add_token_list(tokens)
     made.add_token_types([gguf.TokenType.CONTROL if token in SPECIAL else gguf.TokenType.NORMAL for token in tokens])
-    made.add_token_merges(["q z"])
+    made.add_token_merges([" ".join(merged) for merged in _MERGED])
     made.add_bos_token_id(BOS)
     made.add_eos_token_id(eos)
     made.add_unk_token_id(UNK)
