@@ -1,6 +1,6 @@
 """Word errors of Whisper checkpoints on synthetic voices, by type of answer, as a Markdown table.
 
-    python benchmarks/asr_word_errors.py [CHECKPOINT ...] [--voice en-gb] [--piper VOICE.onnx] [--padding-s 10]
+    python benchmarks/asr_word_errors.py [CHECKPOINT ...] [--voice en-gb-x-rp] [--piper VOICE.onnx] [--padding-s 10]
 
 A CHECKPOINT is what the service `asr` takes: a folder, or a name of the hub. Without one, the shipped micro Whisper is
 measured. Each voice speaks the gold answers of the built-in items once, bare and as "The answer is X.", and every
@@ -49,7 +49,7 @@ for text in json.load(sys.stdin):
     sys.stdout.buffer.write(len(samples).to_bytes(4, "little") + samples.tobytes())
 """
 
-VOICES = ("en-us", "en-us+f3", "en-gb", "en-gb-scotland", "en-us+m7")
+VOICES = ("en-us", "en-us+f3", "en-gb-x-rp", "en-gb-scotland", "en-us+m7")
 SENTENCE = "The answer is {}."
 _SHORT = ("entity", "word", "number", "date", "choice")
 # Types of the items -> columns of the table.

@@ -265,7 +265,7 @@ def _padding_frames(options: AsrOptions, checkpoint: Checkpoint, prefix: str) ->
     if undeclared and not options.force_padding:
         raise OptionsError(
             f"{option}, but the checkpoint {checkpoint.name} was not trained so: its preprocessor_config.json declares "
-            f"no padding_seconds, and less padding than its window makes more word errors. Remove the option, or set "
+            f"no padding_seconds, and less padding changes its transcripts of short answers. Remove the option, or set "
             f"{prefix}force_padding = true"
         )
     return frames, undeclared
