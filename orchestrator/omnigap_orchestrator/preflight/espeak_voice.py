@@ -27,7 +27,7 @@ UNDERSTOOD = frozenset({"en"})
 """Languages in which real recognisers were measured to understand most of what espeak says."""
 
 NOT_UNDERSTOOD = frozenset({"ko"})
-"""Languages in which a real recogniser was measured to understand next to nothing of it: docs/korean.md."""
+"""Languages in which a real recogniser understood next to nothing of it: docs/korean.md."""
 
 
 def espeak_warning(languages: Iterable[str], *, questions: bool, answers_of: Collection[str]) -> str:
@@ -46,7 +46,7 @@ def espeak_warning(languages: Iterable[str], *, questions: bool, answers_of: Col
         return ""
     said = []
     if bad:
-        said.append(f"in {_counted(bad)} recognisers understand almost nothing of it")
+        said.append(f"in {_counted(bad)} a real recogniser understood almost nothing of it")
     if unknown:
         said.append(f"in {_counted(unknown)} it was not measured whether recognisers understand it")
     keys = ["[tts] endpoints, or a service of the role tts in [fleet.services]"] * questions
