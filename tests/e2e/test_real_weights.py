@@ -47,9 +47,7 @@ async def test_a_small_real_cascade_is_measured_in_all_conditions_and_calibrated
     spoken = table.filter(output="speech")
     assert spoken["audio_seconds"].min() > 0.2  # type: ignore[operator]
     assert spoken["own_text_score"].null_count() == 0
-    said = spoken.filter(pl.col("own_text").str.contains("capital of France"))
-    assert said.height > 0
-    assert said["transcript"].str.contains("(?i)capital of France").any()
+    assert spoken["wer_errors"].sum() < 0.5 * spoken["wer_words"].sum()
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     warnings = {each["key"]: each["text"] for each in summary["warnings"]}

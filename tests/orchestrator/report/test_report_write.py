@@ -71,7 +71,8 @@ def test_banner_of_embedded_services_names_models_that_share_the_scorers_checkpo
 
 
 def test_run_of_other_models_has_no_banner(page: Write, run: FakeRun) -> None:
-    html = page(info=replace(run.info, embedded=False, shared_asr_checkpoint=()))
+    others = tuple(replace(service, architecture="native_omni") for service in run.info.models)
+    html = page(info=replace(run.info, embedded=False, shared_asr_checkpoint=(), models=others))
     assert "banner-embedded" not in html
     # Only the remark on the latencies, which every run needs until they are measured on an idle service.
     assert re.findall(r'role="note" id="([a-z-]+)"', html) == ["banner-latency"]
