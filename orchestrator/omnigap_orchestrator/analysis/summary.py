@@ -46,7 +46,7 @@ from omnigap_orchestrator.analysis.variance import VARIANCE
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.extension import extras
 
-ANALYSIS_VERSION = 7
+ANALYSIS_VERSION = 8
 """Must be raised when the same results give other numbers or other columns."""
 
 _CORE: tuple[Table[Any], ...] = (

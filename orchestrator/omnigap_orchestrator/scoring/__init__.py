@@ -24,7 +24,7 @@ from omnigap_orchestrator.scoring.score import (
 )
 from omnigap_orchestrator.scoring.whisper import whisper_word_errors
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Version of all scoring rules: metrics, normaliser, refusals, flags and word errors.
 
 Increase it by one if the score, a flag or the comparable answer of any text could change. Stored answers are then
