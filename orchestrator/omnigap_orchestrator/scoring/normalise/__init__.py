@@ -15,7 +15,7 @@ from omnigap_orchestrator.scoring.normalise import european, han
 from omnigap_orchestrator.scoring.normalise.english import normalise_english
 from omnigap_orchestrator.scoring.normalise.korean import normalise_korean
 
-NORMALISER_VERSION = "2"
+NORMALISER_VERSION = "3"
 """Increased, together with `scoring.RULES_VERSION`, when any text could normalise differently; shown in the report."""
 
 NUMERIC_LANGUAGES = frozenset(("en", "ko", *european.LANGUAGES, *han.LANGUAGES))
