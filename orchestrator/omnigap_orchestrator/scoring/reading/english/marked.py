@@ -77,7 +77,7 @@ _MARKS = {
 # has an article or none: "a cat, a dog and a horse", "Rome, the Hague and Bern", "sun, the moon and stars".
 _APPOSITION = re.compile(
     r"(?P<own>\b(?:[Aa]n?|[Tt]he) (?:[\w'’-]+ )?[\w'’-]+|(?P<name>(?<![\w'’-])[^\W\d_a-z][\w'’-]*))?,"
-    r"(?= (?P<article>an?|the) (?P<words>(?:[a-z][\w'’-]*,? ){1,5}?)and "
+    r"(?= (?P<article>an?(?: [A-Z][a-z-]+)?|the) (?P<words>(?:[a-z][\w'’-]*,? ){1,5}?)and "
     r"(?!(?:an?|the|some|his|her|its|their)\b)[a-z][\w'’-]*"
     r"(?P<more> (?!(?:in|on|at|and|or|is|are|was|were)\b)[a-z])?)"
 )

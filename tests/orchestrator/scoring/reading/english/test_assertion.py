@@ -178,7 +178,13 @@ def test_a_list_with_articles_stays_a_list(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Bern, a calm and old place", "It is Bern, a capital and seat", "Bern, the seat and oldest town"]
+    "text",
+    [
+        "Bern, a calm and old place",
+        "It is Bern, a capital and seat",
+        "Bern, a Swiss town and seat",
+        "Bern, the seat and oldest town",
+    ],
 )
 def test_a_description_behind_a_name_is_no_list(text: str) -> None:
     assert stances(text) == ["asserted"]
