@@ -72,7 +72,11 @@ _DENIED_AFTER = re.compile(
 _CLAUSE_END = re.compile(r" (?:[.,;:()?!]|-|but|so|because|since)(?= |$)")
 _BY = re.compile(r"\bby (?:\w+ ){0,3}$")
 # "The stories by Doyle were actually written by Watson."
-_ACTUALLY_BY = re.compile(r" (?:is|was|are|were) (?:actually|really|in fact|in reality|instead) \w+ by\b")
+_ACTUALLY_BY = re.compile(
+    r" (?:is|was|are|were) (?:actually|really|in fact|in reality|instead) (?:written|created|painted|composed|made|"
+    r"invented|discovered|directed|designed|built|authored|penned|drawn|founded|developed|devised|conceived|sculpted|"
+    r"proposed|formulated|produced|carved|coined) by\b"
+)
 _WHETHER = re.compile(r"\b(?:whether|if)(?: [\w']+){0,4} $")
 _LIKE = re.compile(
     r"\b(?:like|than|near|close to|(?:north|south|east|west) of|similar to|compared (?:to|with)|"
@@ -220,11 +224,17 @@ def stance(text: str, start: int, end: int, question: str = "") -> Stance:
         or _HEDGED_AFTER.match(after)
         or _POSSIBLE.search(sentence)
         or _in_list(sentence, rest_of_sentence)
-        or ("between" not in question and _BETWEEN.search(clause) and _SECOND.search(rest_of_sentence))
-        or ("between" not in question and _SECOND_OF_TWO.search(sentence))
+        or ("between" not in question and _is_1_of_2(text[start:end], sentence, clause, rest_of_sentence))
     ):
         return Stance.HEDGED
     return Stance.ASSERTED
+
+
+def _is_1_of_2(value: str, sentence: str, clause: str, rest: str) -> bool:
+    """Whether a mention is one of the two of "between X and Y", and not both."""
+    if " and " in value:
+        return False
+    return bool((_BETWEEN.search(clause) and _SECOND.search(rest)) or _SECOND_OF_TWO.search(sentence))
 
 
 def _blank(text: str) -> str:

@@ -153,11 +153,12 @@ def _whole(given: str, allowed: str, choices: Sequence[str], language: str) -> F
         return Found(_letter(match["letter"]))
     options = _normalised(tuple(choices), language)
     text = normalise(given, language)
+    place = options.index(text) if options.count(text) == 1 else None
     if text not in options:
-        text = _PREPOSITION.sub("", text)
-    if options.count(text) != 1:
+        place = _by_core(text, tuple(choices), options)
+    if place is None:
         return None
-    letter = ascii_uppercase[options.index(text)]
+    letter = ascii_uppercase[place]
     # The normaliser drops the A of "A. pear" as an article, but it is a letter there.
     first = _SEPARATE.search(given)
     if first and not given[: first.start()].strip("\"'“‘([{*< ") and first["letter"].upper() != letter:
@@ -171,13 +172,46 @@ def _letter(written: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def _normalised(choices: tuple[str, ...], language: str) -> tuple[str, ...]:
-    whole = tuple(normalise(choice, language) for choice in choices)
-    # "Court" for "in a court", unless the preposition tells the choices apart: "in the box", "on the box".
-    cores = tuple(_PREPOSITION.sub("", choice) for choice in whole)
-    return cores if len(set(cores)) == len(cores) and all(cores) else whole
+    return tuple(normalise(choice, language) for choice in choices)
 
 
-_PREPOSITION = re.compile(r"^(?:in|on|at|by|to|from|with|into|near|under) (?=\S)")
+# Prepositions that say little: those of time, order and extent ("under", "after", "near", "without") say what is meant.
+_PREPOSITION = re.compile(r"^(?P<word>in|on|at|by|to|from|with|into) (?=\S)")
+_PLACES = frozenset(("in", "on", "at"))
+
+
+def _by_core(text: str, choices: tuple[str, ...], options: tuple[str, ...]) -> int | None:
+    """The place of the choice that an answer gives without its preposition: "Court" or "at a court" for "in a court".
+
+    Args:
+        text: the whole answer, normalised.
+        choices: raw.
+        options: the choices, normalised.
+    """
+    given = _PREPOSITION.match(text)
+    core = text[given.end() :] if given else text
+    # What is in two choices, or holds a choice, tells none: "with light" and "without light", "in New York" and "York".
+    holders = [place for place, option in enumerate(options) if _holds(option, core)]
+    if len(holders) != 1 or not core:
+        return None
+    place = holders[0]
+    own = _PREPOSITION.match(options[place])
+    if own is None:
+        # A recogniser writes "at plumber" for "a plumber".
+        is_article = given is not None and given["word"] == "at" and re.match(r"an? ", choices[place], re.I)
+        return place if is_article and options[place] == core else None
+    if options[place][own.end() :] != core or any(option and _holds(text, option) for option in options):
+        return None
+    if given and not {given["word"], own["word"]} <= _PLACES:
+        return None
+    # "by 10" and "after 5": the words before numbers are bounds, unless all are the same.
+    if any(char.isdigit() for char in core) and not all(option.startswith(own[0]) for option in options):
+        return None
+    return place
+
+
+def _holds(text: str, words: str) -> bool:
+    return f" {words} " in f" {text} "
 
 
 _TICKS = re.compile(r"[✓✔✅☑]\ufe0f?")

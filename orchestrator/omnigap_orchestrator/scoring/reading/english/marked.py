@@ -73,11 +73,13 @@ _MARKS = {
 }
 
 
-# "Berlin, the capital and largest city": what follows the comma describes what stands before it. In a list every thing
-# has an article or none: "a cat, a dog and a horse", "Rome, the Hague and Bern".
+# "Berlin, the capital and largest city": what follows the comma describes the name before it. In a list every thing
+# has an article or none: "a cat, a dog and a horse", "Rome, the Hague and Bern", "sun, the moon and stars".
 _APPOSITION = re.compile(
-    r"(?P<own>\b(?:[Aa]n?|[Tt]he) (?:[\w'’-]+ )?[\w'’-]+)?,(?= (?:an?|the) (?:[a-z][\w'’-]*,? ){1,5}?and "
-    r"(?!(?:an?|the|some|his|her|its|their)\b)[a-z][\w'’-]*(?P<more> [a-z])?)"
+    r"(?P<own>\b(?:[Aa]n?|[Tt]he) (?:[\w'’-]+ )?[\w'’-]+|(?P<name>(?<![\w'’-])[^\W\d_a-z][\w'’-]*))?,"
+    r"(?= (?P<article>an?(?: [A-Z][a-z-]+)?|the) (?P<words>(?:[a-z][\w'’-]*,? ){1,5}?)and "
+    r"(?!(?:an?|the|some|his|her|its|their)\b)[a-z][\w'’-]*"
+    r"(?P<more> (?!(?:in|on|at|and|or|is|are|was|were)\b)[a-z])?)"
 )
 
 
@@ -85,8 +87,13 @@ def _with_dashes(text: str) -> str:
     """The text with a dash instead of the comma before a description, which is then no list."""
 
     def replaced(match: re.Match[str]) -> str:
-        # "a cat, a dog and horse" is a list; "a cat, a fast and agile animal" is not.
-        return match[0] if match["own"] and not match["more"] else f"{match['own'] or ''} -"
+        if match["name"]:
+            # "Sun, the moon and stars" is a list; "Lincoln, a lawyer and politician" is not.
+            describes = match["more"] or match["article"] != "the"
+        else:
+            # "a cat, a dog and horse", "a cat, a big dog and small horse" are lists; "a cat, a fast and agile animal".
+            describes = match["own"] and match["more"] and match["words"].count(" ") == 1
+        return f"{match['own']} -" if describes else match[0]
 
     return _APPOSITION.sub(replaced, text) if " and " in text else text
 

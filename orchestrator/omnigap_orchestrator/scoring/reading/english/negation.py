@@ -31,32 +31,58 @@ _SMALL = frozenset(
 )
 
 
+# A question that begins behind something else: "Tom does not like apples. Which fruit does he like?"
+_ASKS_BEHIND = re.compile(
+    r"\b(?:which|what|who|whom|whose|where|when|why|how)(?: \w+){0,3}? "
+    r"(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should|must)\b"
+)
+_ASKS_FIRST = re.compile(
+    r"(?:(?:in|of|on|at|to|from|by|with|without|for|about|under|through) )?(?:which|what|who|whom|whose|where)\b"
+)
+# Words that end what a negation reaches: "not the largest is the capital", "not a mammal but lays eggs".
+_ENDS = frozenset(
+    listed(
+        "but and although though while whereas yet because since when if is are was were has have does do did can",
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a question negates.
+class _Negated:
+    """What a question negates with one kind of negation.
 
     Attributes:
-        kinds: its negations, all plain ones as "not".
-        stems: stems of the content words behind them.
-        governs: a negation governs the word that is asked for: "without which gas".
+        stems: stems of the content words that the negations reach.
+        governs: one of them governs the word that is asked for: "without which gas".
     """
 
-    kinds: frozenset[str]
     stems: frozenset[str]
     governs: bool
 
 
 @lru_cache(maxsize=1 << 12)
-def _asked(question: str) -> _Asked | None:
-    found = list(_NEGATION.finditer(question))
-    if not found:
-        return None
-    behind = question[found[0].end() :]
-    return _Asked(
-        frozenset(_kind(match["kind"]) for match in found),
-        frozenset(stem(word) for word in behind.split() if word not in _SMALL),
-        any(_WH.match(question, match.end()) for match in found),
-    )
+def _asked(question: str) -> dict[str, _Negated]:
+    """What a normalised question negates, by kind of negation; all plain ones are "not"."""
+    found: dict[str, _Negated] = {}
+    for match in _NEGATION.finditer(question):
+        governs = _WH.match(question, match.end()) is not None
+        if not governs and not _ASKS_FIRST.match(question) and _ASKS_BEHIND.search(question, match.end()):
+            continue
+        before = found.get(_kind(match["kind"]), _Negated(frozenset(), False))
+        stems = before.stems | _reached(question[match.end() :])
+        found[_kind(match["kind"])] = _Negated(stems, governs or before.governs)
+    return found
+
+
+def _reached(behind: str) -> frozenset[str]:
+    """Stems of the content words up to the end of the clause."""
+    stems: list[str] = []
+    for word in behind.split():
+        if stems and word in _ENDS:
+            break
+        if word not in _SMALL:
+            stems.append(stem(word))
+    return frozenset(stems)
 
 
 def _kind(written: str) -> str:
@@ -72,14 +98,15 @@ def repeats_before(denial: str, question: str) -> bool:
         denial: marked text from the negation up to the mention: "opposite of strong would be".
         question: normalised.
     """
-    asked, match = _asked(question), _NEGATION.search(denial)
-    if asked is None or match is None or _kind(match["kind"]) not in asked.kinds:
+    asked, matches = _asked(question), list(_NEGATION.finditer(denial))
+    # The last one denies: "the opposite of strong is not weak".
+    if not matches or (negated := asked.get(_kind(matches[-1]["kind"]))) is None:
         return False
-    words = _content(denial[match.end() :])
+    words = _content(denial[matches[-1].end() :])
     if not words:
-        return asked.governs
+        return negated.governs
     # The opposite of one thing does not reach the next, whatever a recogniser made of the question's word.
-    return match["kind"] == "opposite of" or stem(words[0]) in asked.stems
+    return matches[-1]["kind"] == "opposite of" or stem(words[0]) in negated.stems
 
 
 def repeats_after(denial: str, question: str) -> bool:
@@ -90,10 +117,12 @@ def repeats_after(denial: str, question: str) -> bool:
         question: normalised.
     """
     asked, match = _asked(question), _NEGATION.search(denial)
-    if asked is None or match is None or _kind(match["kind"]) not in asked.kinds:
+    if match is None or (negated := asked.get(_kind(match["kind"]))) is None:
         return False
+    if _kind(match["kind"]) == "false":
+        return True
     words = _content(denial[match.end() :])
-    return _kind(match["kind"]) == "false" or not words or stem(words[0]) in asked.stems
+    return stem(words[0]) in negated.stems if words else bool(negated.stems)
 
 
 def _content(text: str) -> list[str]:

@@ -122,17 +122,27 @@ def status(
 def _repeats(after: str, question: str, primary: str) -> bool:
     """Whether a negation behind a mention is that of the question: it denies the same."""
     negation = _negation(primary)
-    if not question or negation.search(question) is None:
+    # What was said before the question, and its other clauses, negate something else.
+    asked = [part for part in question.split("||")[-1].split("|") if negation.search(part) is not None]
+    if not asked:
         return False
     clause = after.split("|", 1)[0].rstrip(" .!。！")
     if primary in UNSPACED:
         denied = negation.split(clause)[-1].strip()[:_UNSPACED_WORD]
-        return bool(denied) and denied in question
+        return bool(denied) and any(denied in part for part in asked)
     small = _small(primary)
-    content = [word for word in clause.split() if len(word) > 1 and not small.fullmatch(word)]
-    return bool(content) and content[0] in question.split()
+
+    def content(text: str) -> list[str]:
+        return [word for word in text.split() if len(word) > 1 and not small.fullmatch(word)]
+
+    first = content(clause)[:1]
+    if primary in _NEGATES_BEHIND:
+        # "que no es la más grande es la capital": what is near is negated.
+        asked = [" ".join(content(negation.split(part)[-1])[:2]) for part in asked]
+    return any(word in part.split() for word in first for part in asked)
 
 
+_NEGATES_BEHIND = ("fr", "es", "it", "pt")
 _UNSPACED_WORD = 2
 _KOREAN_NOT = r"아(?:니|닙|닌|닐|녜)\w*"
 

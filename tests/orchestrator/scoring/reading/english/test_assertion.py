@@ -161,3 +161,36 @@ def test_the_place_in_a_list_makes_no_difference(order: int) -> None:
     names = [*others[:order], "Bern", *others[order:]]
     for text in (f"{', '.join(names[:-1])} and {names[-1]}", f"It is {', '.join(names[:-1])}, and {names[-1]}."):
         assert set(stances(text)) == {"hedged"}, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bern, the hague and rome",
+        "bern, the moon and stars",
+        "Bern, the moon and stars",
+        "A bern, a big dog and small horse",
+        "Rome, the hague and bern",
+    ],
+)
+def test_a_list_with_articles_stays_a_list(text: str) -> None:
+    assert stances(text) == ["hedged"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bern, a calm and old place",
+        "It is Bern, a capital and seat",
+        "Bern, a Swiss town and seat",
+        "Bern, the seat and oldest town",
+    ],
+)
+def test_a_description_behind_a_name_is_no_list(text: str) -> None:
+    assert stances(text) == ["asserted"]
+
+
+def test_both_of_between_are_an_answer() -> None:
+    text = "It lies between Bern and Rome and is wide."
+    assert stances(text, "bern and rome") == ["asserted"]
+    assert stances(text) == stances(text, "rome") == ["hedged"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from omnigap_orchestrator.scoring.reading import Passage, Step, read
+from omnigap_orchestrator.scoring.reading.english import letter as letters
 from omnigap_orchestrator.scoring.reading.english.letter import find_letter
 
 _CHOICES = ("copper", "helium", "granite", "water")
@@ -139,3 +144,91 @@ def test_prepositions_that_tell_choices_apart_count() -> None:
     choices = ("in the box", "on the box", "under the table")
     assert letter("on the box", choices) == "B"
     assert letter("the box", choices) is None
+
+
+@pytest.mark.parametrize(
+    ("choices", "text", "wanted"),
+    [
+        (("near the South Pole", "near the North Pole"), "Penguins live near the South Pole.", "A"),
+        (("near the South Pole", "near the North Pole"), "The South Pole", None),
+        (("under 10", "exactly 10"), "It is 10.", None),
+        (("under 18", "18 or older"), "18", None),
+        (("with light", "without light"), "Light", None),
+        (("by 10", "after 5"), "10", None),
+        (("in 1990", "in 1985"), "1990", "A"),
+        (("in New York", "York"), "New York", "B"),
+        (("to Rome", "from Bern"), "from Rome", None),
+        (("to Rome", "from Bern"), "Rome", "A"),
+        (("in a court", "in a bakery"), "I am a court.", None),
+        (("in a court", "in a bakery"), "Bakery, court", None),
+        (("a plumber", "a tailor"), "at plumber.", "A"),
+        (("Washington", "Lincoln"), "to Washington", "A"),
+    ],
+)
+def test_a_choice_without_its_preposition(choices: tuple[str, ...], text: str, wanted: str | None) -> None:
+    assert letter(text, choices) == wanted
+
+
+@pytest.mark.parametrize("text", ["It is in Bern.", "in Bern"])
+def test_a_place_that_is_a_choice_answers_who(text: str) -> None:
+    assert find_letter(Passage(text, Step.TERSE), ("in Rome", "in Bern"), question="who was born where").value == "B"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["At Washington.", "in Washington"])
+def test_a_place_of_the_same_name_does_not_answer_who(text: str) -> None:
+    assert find_letter(Passage(text, Step.TERSE), ("Washington", "Lincoln"), question="who was it") is None
+
+
+_WORDS = (
+    "",
+    "in",
+    "on",
+    "at",
+    "by",
+    "to",
+    "from",
+    "with",
+    "into",
+    "near",
+    "under",
+    "over",
+    "without",
+    "before",
+    "exactly",
+)
+_CORES = ("the box", "Rome", "10", "a red house", "light")
+
+
+@st.composite
+def _told_apart(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
+    """A core, and choices of which two or more differ only by what precedes it."""
+    core, other = draw(st.permutations(_CORES))[:2]
+    words = draw(st.lists(st.sampled_from(_WORDS[1:]), min_size=2, max_size=4, unique=True))
+    choices = [*(f"{word} {core}" for word in words), f"{draw(st.sampled_from(_WORDS))} {other}".strip()]
+    return core, tuple(draw(st.permutations(choices)))
+
+
+@settings(deadline=None)
+@given(_told_apart(), st.sampled_from(["{}", "{}.", "The answer is {}.", "It is {}.", "Answer: {}", "Hm.\n{}"]))
+def test_prepositions_that_tell_choices_apart_are_needed(told: tuple[str, tuple[str, ...]], pattern: str) -> None:
+    core, choices = told
+    assert letter(pattern.format(core), choices) is None
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(_WORDS), st.sampled_from(_CORES)), min_size=2, max_size=5, unique=True),
+    st.integers(0, 4),
+    st.sampled_from(
+        ["{}", "It is {}.", "Penguins live {}.", "{}, since they swim.", "A. {}", "B) {}", "Not {}.", "{} or C"]
+    ),
+    st.sampled_from(["", "who lives where"]),
+)
+def test_answers_with_a_whole_choice_are_read_by_whole_choices(
+    parts: list[tuple[str, str]], place: int, pattern: str, question: str
+) -> None:
+    choices = tuple(f"{word} {core}".strip() for word, core in parts)
+    passage = Passage(pattern.format(choices[place % len(choices)]), Step.TERSE)
+    found = find_letter(passage, choices, question=question)
+    with patch.object(letters, "_by_core", return_value=None):
+        assert find_letter(passage, choices, question=question) == found

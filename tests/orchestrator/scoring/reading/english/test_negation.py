@@ -96,11 +96,50 @@ def test_other_negations_of_a_question(question: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["was actually written", "is really painted", "was in fact made", "were actually sung"]
+    "verb", ["was actually written", "is really painted", "was in fact made", "were actually composed"]
 )
 def test_what_was_actually_by_another_is_not_by_the_first(verb: str) -> None:
     row = {"answers": ["Arthur Doyle", "Doyle"], "answer_type": "entity", "question": "Who created the detective?"}
     for name, right in (("Arthur Doyle", 0), ("Jane Smith", 1)):
         other = "Jane Smith" if name == "Arthur Doyle" else "Arthur Doyle"
         assert score_text({**row, "text": f"The detective by {name} {verb} by {other}."}).score == right
-    assert score_text({**row, "text": "The detective by Arthur Doyle was actually popular."}).score == 1
+    for said in ("popular", "inspired by Jane Smith", "owned by Jane Smith", "played by Jane Smith"):
+        assert score_text({**row, "text": f"The detective by Arthur Doyle was actually {said}."}).score == 1, said
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        # What is negated before the question, or in another clause of it.
+        ("It is not hot today. Which city is the capital of France?", "Oxygen is not the capital."),
+        ("It's not hot in the capital of France. Which city is the capital?", "Oxygen is not the capital."),
+        ("Tom does not like wine. Which drink does he like?", "He doesn't like oxygen."),
+        ("Tom, who does not eat meat, eats cheese. What does he eat?", "He does not eat oxygen."),
+        ("If it is not sunny, what do you need?", "You do not need oxygen."),
+        ("Which city that is not the largest is the capital?", "Oxygen is not the capital."),
+        ("Which animal is not a mammal but lays eggs?", "Oxygen does not lay eggs."),
+        ("Which bird does not fly and swims well?", "Oxygen does not swim well."),
+        ("Who said no?", "Oxygen did not."),
+        # Another negation than that of the question.
+        ("Without which gas can fire not burn?", "It is not oxygen."),
+        ("What is the opposite of strong?", "The opposite of strong is not oxygen."),
+        ("Which of these is not a fruit?", "This is not a fruit not oxygen."),
+    ],
+)
+def test_a_negation_in_another_clause_of_the_question_is_a_denial(question: str, text: str) -> None:
+    assert read(text, "oxygen", question).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Which city that is not the largest is the capital?", "Oxygen is not the largest."),
+        ("Which bird does not fly and swims well?", "Oxygen does not fly."),
+        ("Name something that is not a fruit.", "Oxygen is not a fruit."),
+        ("All of these are fruits except which one?", "All are fruits except oxygen."),
+        ("What do people use instead of sugar?", "Instead of sugar they use oxygen."),
+        ("Which is neither a fruit nor a nut?", "Oxygen is not a nut."),
+    ],
+)
+def test_what_the_negation_of_the_question_reaches(question: str, text: str) -> None:
+    assert read(text, "oxygen", question).score == 1

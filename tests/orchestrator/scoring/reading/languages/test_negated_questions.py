@@ -62,3 +62,17 @@ def test_korean_denies_the_noun_before_the_negation() -> None:
     asked = CASES["ko"][0]
     assert not right("화강암이 아닙니다.", "ko", asked)
     assert right("화강암이 아니라 사과입니다.", "ko", asked) is False
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "text"),
+    [
+        ("de", "Welche Stadt, die nicht am Meer liegt, ist die Hauptstadt?", "{} ist nicht die Hauptstadt."),
+        ("de", "Heute ist kein Feiertag. Welche Stadt ist die Hauptstadt?", "{} ist nicht die Hauptstadt."),
+        ("es", "¿Qué ciudad que no es la más grande es la capital?", "{} no es la capital."),
+        ("fr", "Il ne fait pas chaud. Quelle est la capitale ?", "{} n'est pas la capitale."),
+        ("zh", "今天不热。法国的首都是哪里？", "{}不是首都。"),
+    ],
+)
+def test_a_negation_in_another_clause_of_the_question_is_a_denial(language: str, question: str, text: str) -> None:
+    assert not right(text.format(CHOICES[language][1]), language, question)
