@@ -1,4 +1,4 @@
-"""`make run-real` computes on the CPU: which build of PyTorch it installs, and the devices of examples/real-cpu.toml."""
+"""`make run-real` computes on the CPU: the build of PyTorch that it installs, and the devices of its example."""
 
 from __future__ import annotations
 

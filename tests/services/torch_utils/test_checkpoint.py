@@ -99,7 +99,7 @@ def test_a_files_revision_is_the_hash_of_its_content(folder: Path) -> None:
 def test_a_git_lfs_pointer_instead_of_weights_is_refused(folder: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 75537502\n"
     (folder / "codec" / "model.safetensors").write_text(pointer)
-    with pytest.raises(OptionsError, match=r"option 'model' is .*codec/model.safetensors is a Git LFS pointer .*git lfs"):
+    with pytest.raises(OptionsError, match=r"whose codec/model.safetensors is a Git LFS pointer .*git lfs"):
         find_weights("hf-chat", "model", str(folder))
 
 
