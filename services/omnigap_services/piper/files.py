@@ -149,8 +149,8 @@ def _from_hub(name: str, options: PiperOptions) -> VoiceFiles:
     except Exception as error:  # huggingface_hub and its HTTP client have no common base class
         failure = hub_failure(REPOSITORY, options.revision, error, f"--include '{remote}/*'")
         raise _wrong(
-            f"has {name!r}, which is {searched}; {REPOSITORY} at {options.revision} is {failure}, or put {name}.onnx and"
-            f" {name}.onnx.json into a folder and name that folder here"
+            f"has {name!r}, which is {searched}; {REPOSITORY} at {options.revision} is {failure}, or put {name}.onnx"
+            f" and {name}.onnx.json into a folder and name that folder here"
         ) from error
 
 
