@@ -10,6 +10,10 @@ LOCKED := $(PIP) install --no-deps --require-hashes --no-build-isolation
 PINNED := pyproject.toml $(wildcard requirements/*.lock.txt docker/requirements/*.lock.txt)
 # The build of PyTorch that `make models` installs: cuda (gigabytes) or cpu.
 TORCH ?= $(if $(shell command -v nvidia-smi),cuda,cpu)
+# `make run-real` computes on the CPU. It keeps the build that it finds (`make models` may have installed it), else takes the
+# CPU's, unless TORCH is given. The CPU's build for Linux has +cpu in its version; the other one needs cuda-bindings.
+FOUND_TORCH = $(shell $(BIN)/python -c 'from importlib.metadata import version as v; print("cpu" if "+cpu" in v("torch") or not v("cuda-bindings") else "cuda")' 2>/dev/null)
+REAL_TORCH = $(if $(filter file,$(origin TORCH)),$(or $(FOUND_TORCH),cpu),$(TORCH))
 
 .DEFAULT_GOAL := help
 .PHONY: help run run-real test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
@@ -21,7 +25,7 @@ help: ## Show what can be made.
 run: $(VENV)/.embedded ## Measure the built-in items on this machine, without a GPU; the report is written to runs/.
 	$(BIN)/omnigap-orchestrate run $(ARGS)
 
-run-real: $(VENV)/.real ## The same with real weights: Whisper tiny.en, SmolLM2-135M and a Piper voice. Downloads 240 MB of weights and PyTorch.
+run-real: $(VENV)/.real ## The same with real weights: Whisper tiny.en, SmolLM2-135M and a Piper voice. Uses no GPU. Downloads 240 MB of weights and, unless PyTorch is installed, its CPU build.
 	$(BIN)/python weights/fetch.py
 	$(BIN)/omnigap-orchestrate run --config examples/real-cpu.toml $(ARGS)
 
@@ -107,7 +111,7 @@ $(VENV)/bin/python:
 $(VENV)/.%: $(PINNED) | $(VENV)/bin/python
 	@echo 'Installing omnigap[$*] into $(VENV)'
 	$(LOCKED) -r docker/requirements/build.lock.txt
-	$(if $(filter models real train,$*),$(LOCKED) -r docker/requirements/torch-$(TORCH).lock.txt)
+	$(if $(filter models real train,$*),$(LOCKED) -r docker/requirements/torch-$(if $(filter real,$*),$(REAL_TORCH),$(TORCH)).lock.txt)
 	$(if $(filter models real train,$*),$(LOCKED) -r docker/requirements/torch.lock.txt)
 	$(LOCKED) -r requirements/$*.lock.txt
 	$(PIP) install --no-deps --no-build-isolation -e .

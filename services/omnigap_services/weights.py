@@ -1,6 +1,7 @@
 """The identity of weights: a hash of the files that a loader reads, independent of the folder's name and layout.
 
-The same files have one hash in a plain folder and in the hub's cache, whose files are symbolic links to blobs.
+The same files have one hash in a plain folder and in the hub's cache, whose files are symbolic links to blobs. What all
+services say of that cache and of files that did not come is here too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ _LARGE_BYTES = 16 * 2**20
 _SETTLED_NS = 2_000_000_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_HEADER_BYTES = 100 * 2**20
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_PREFIX = "models--"
+_LFS_START = b"version https://git-lfs"
+
+LFS_POINTER = "a Git LFS pointer instead of the file that it names (`git lfs pull` brings it)"
+"""What a file is for which `is_lfs_pointer` is true, for errors."""
 
 
 def content_revision(folder: Path, names: Iterable[str]) -> str:
@@ -64,6 +71,48 @@ def files_below(folder: Path) -> Iterator[str]:
                 yield path.relative_to(folder).as_posix()
 
 
+def hub_origin(path: Path) -> tuple[str, str, str]:
+    """Where a folder or file in the hub's cache is from; three empty strings for any other one.
+
+    Returns:
+        The hub's name, the commit, and the path within the repository, with slashes; empty for the snapshot's folder.
+    """
+    # A link may lead into the cache, and the files of the cache are links out of its snapshots.
+    given = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps `..`
+    for place in (given, given.parent.resolve() / given.name, given.resolve()):
+        parts = place.parts
+        for number, (repository, kind, commit) in enumerate(zip(parts, parts[1:], parts[2:], strict=False)):
+            if repository.startswith(_HUB_PREFIX) and kind == "snapshots" and _COMMIT.fullmatch(commit):
+                name = repository.removeprefix(_HUB_PREFIX).replace("--", "/")
+                return name, commit, "/".join(parts[number + 3 :])
+    return "", "", ""
+
+
+def hub_failure(name: str, revision: str, error: Exception, file: str = "", hint: str = "") -> str:
+    """The end of the error for a hub name, or one file of it, that was not found: "neither in ... nor ...".
+
+    Args:
+        error: of huggingface_hub or its HTTP client.
+        hint: further words behind the library's message.
+    """
+    detail = " ".join(str(error).split())[:300]
+    command = " ".join(["hf download", name, *[file] * bool(file), *[f"--revision {revision}"] * bool(revision)])
+    return (
+        f"neither in the hub's cache on this machine nor obtainable from the hub ({type(error).__name__}: {detail}"
+        f"{hint}): download it first with `{command}` where the hub can be reached"
+    )
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is only a pointer, as in a clone without git-lfs.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_LFS_START)) == _LFS_START
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 (hex) of a file; a large one is not read again while it is unchanged."""
     real = path.resolve()
@@ -79,7 +128,7 @@ def _is_hub_blob(real: Path) -> bool:
     """Whether the hub's cache names this file by its SHA-256: models--OWNER--NAME/blobs/SHA256."""
     return (
         real.parent.name == "blobs"
-        and real.parent.parent.name.startswith("models--")
+        and real.parent.parent.name.startswith(_HUB_PREFIX)
         and _SHA256.fullmatch(real.name) is not None
     )
 

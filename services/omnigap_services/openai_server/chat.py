@@ -181,8 +181,9 @@ def _sampling(requested: DecodingOptions, options: OpenaiOptions) -> Body:
         "seed": _first(requested.seed, options.seed),
         options.max_tokens_field: _first(requested.max_new_tokens, options.max_tokens),
     }
+    names = {"repetition_penalty": options.repetition_penalty_field}
     for name in options.unsupported:
-        value = fields.pop(name, None)
+        value = fields.pop(names.get(name, name), None)
         # Of a greedy answer a seed changes nothing either.
         neutral = _NEUTRAL[name] if name != "seed" or fields["temperature"] != 0 else value
         if value is not None and value != neutral:

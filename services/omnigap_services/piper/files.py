@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from omnigap_services.options import OptionsError
 from omnigap_services.piper.options import REPOSITORY, SERVICE, PiperOptions
-from omnigap_services.weights import files_below
+from omnigap_services.weights import files_below, hub_failure, hub_origin
 
 _NAME = re.compile(r"(?P<family>[a-z]{2,3})_(?P<region>[A-Za-z0-9]+)-(?P<voice>[^-/\\]+)-(?P<quality>[^-/\\]+)")
 _CARD = "MODEL_CARD"
@@ -90,11 +90,8 @@ def _voice_at(path: Path) -> VoiceFiles:
 
 def _origin_of(path: Path) -> str:
     """The repository and commit of a file in the hub's cache, else its folder."""
-    for folder in path.absolute().parents:
-        if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
-            repository = folder.parent.parent.name.removeprefix("models--").replace("--", "/")
-            return f"{repository}@{folder.name}"
-    return f"folder {path.absolute().parent.name}"
+    repository, commit, _ = hub_origin(path)
+    return f"{repository}@{commit}" if commit else f"folder {path.absolute().parent.name}"
 
 
 def _licence(path: Path) -> tuple[str, str]:
@@ -150,11 +147,10 @@ def _from_hub(name: str, options: PiperOptions) -> VoiceFiles:
     try:
         return _voice_at(_downloaded(files, options.revision))
     except Exception as error:  # huggingface_hub and its HTTP client have no common base class
-        detail = " ".join(str(error).split())[:300]
+        failure = hub_failure(REPOSITORY, options.revision, error, f"--include '{remote}/*'")
         raise _wrong(
-            f"has {name!r}, which is {searched}, not in the hub's cache and can't be downloaded from {REPOSITORY} at"
-            f" {options.revision} ({type(error).__name__}: {detail}): without a network, put {name}.onnx and"
-            f" {name}.onnx.json into a folder and name that folder here"
+            f"has {name!r}, which is {searched}; {REPOSITORY} at {options.revision} is {failure}, or put {name}.onnx"
+            f" and {name}.onnx.json into a folder and name that folder here"
         ) from error
 
 

@@ -24,6 +24,7 @@ from omnigap_services.piper.files import VoiceFiles
 from omnigap_services.piper.noise import UnseedableNoiseError, noise_values, with_noise_inputs
 from omnigap_services.piper.options import SERVICE, PiperOptions
 from omnigap_services.piper.text import nothing_to_speak, pieces, spoken_text
+from omnigap_services.weights import LFS_POINTER, is_lfs_pointer
 
 _log = logging.getLogger(__name__)
 
@@ -230,8 +231,7 @@ def _speakers(config: PiperConfig) -> dict[str, int]:
 
 
 def _why_unreadable(files: VoiceFiles, error: Exception) -> str:
-    with files.model.open("rb") as file:
-        if file.read(20).startswith(b"version https://git-"):
-            return "it is a pointer of git-lfs instead of the model: run git lfs pull, or download the file itself"
+    if is_lfs_pointer(files.model):
+        return f"it is {LFS_POINTER}: download the file itself"
     detail = " ".join(str(error).split())[:300]
     return f"it is not a whole ONNX model ({detail}): download it again"

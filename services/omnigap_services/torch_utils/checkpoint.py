@@ -13,7 +13,14 @@ from typing import Any
 from omnigap.digest import file_sha256
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.device import DeviceOptions
-from omnigap_services.weights import content_revision, files_below
+from omnigap_services.weights import (
+    LFS_POINTER,
+    content_revision,
+    files_below,
+    hub_failure,
+    hub_origin,
+    is_lfs_pointer,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +75,7 @@ class Weights:
         folder: the argument of `from_pretrained`.
         name: hub name, or the folder's last part; for reports.
         revision: `sha256:` and the hash of the files that transformers reads; part of the digest.
-        source: `NAME@COMMIT`, or the folder's name; for reports.
+        source: `NAME@COMMIT`, for a subfolder of a repository with its path, or the folder's name; for reports.
         gguf: names of the GGUF file in the folder, or of its parts; empty: another format.
     """
 
@@ -80,7 +87,11 @@ class Weights:
 
     @classmethod
     def of(cls, folder: Path, name: str, commit: str = "") -> Weights:
-        """The weights in a folder, identified by their content."""
+        """The weights in a folder, identified by their content.
+
+        Args:
+            commit: of a hub name, with the path of a subfolder behind it.
+        """
         source = f"{name}@{commit}" if commit else name
         return cls(folder, name, content_revision(folder, loader_files(folder)), source)
 
@@ -126,9 +137,10 @@ def find_weights(service: str, option: str, name: str, revision: str = "") -> We
 
 def is_folder_name(name: str) -> bool:
     """Whether a name means a folder of this machine, also if it does not exist, and not a repository of the hub."""
-    # A hub name is OWNER/NAME or NAME. Anything else is meant as a path: better an error about the folder than a
-    # download attempt.
-    return Path(name).expanduser().is_dir() or name.startswith((".", "/", "~")) or name.count("/") > 1
+    # A hub name is OWNER/NAME or NAME. Anything else is meant as a path, and so is a GGUF file's: better an error about
+    # the folder than a download attempt.
+    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or name.lower().endswith(".gguf")
+    return is_path or Path(name).expanduser().is_dir()
 
 
 def check_commit(service: str, option: str, name: str, revision: str) -> None:
@@ -150,14 +162,6 @@ def check_commit(service: str, option: str, name: str, revision: str) -> None:
     )
 
 
-def snapshot_of(folder: Path) -> tuple[str, str]:
-    """Hub name and commit of a folder of the hub's cache; two empty strings for another folder."""
-    if folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name):
-        # models--OWNER--NAME/snapshots/COMMIT
-        return folder.parent.parent.name.removeprefix("models--").replace("--", "/"), folder.name
-    return "", ""
-
-
 def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
     found = folder.is_dir() and any(name.lower().endswith(".gguf") for name in files_below(folder))
     lacking = _lacking(folder)
@@ -165,9 +169,11 @@ def _local(service: str, option: str, folder: Path, revision: str) -> Weights:
     if lacking and (found or lacking == "config.json"):
         gguf = ": it holds GGUF files, which only hf-chat reads" if found else ""
         raise _wrong(service, option, f"is {str(folder)!r}, which has no {lacking}{gguf}: name a checkpoint's folder")
-    hub_name, commit = snapshot_of(folder)
+    if pointer := next((name for name in loader_files(folder) if is_lfs_pointer(folder / name)), ""):
+        raise _wrong(service, option, f"is {str(folder)!r}, whose {pointer} is {LFS_POINTER}: download it again")
+    hub_name, commit, below = hub_origin(folder)
     if commit:
-        return Weights.of(folder, hub_name, commit)
+        return Weights.of(folder, hub_name, f"{commit}/{below}" if below else commit)
     if revision:
         raise _wrong(
             service, option, f"is a folder, which is identified by its content: remove the revision {revision!r}"
@@ -224,14 +230,9 @@ def not_on_hub(
     Args:
         hint: further words behind the library's message.
     """
-    detail = " ".join(str(error).split())[:300]
     which = f"{file!r} of {name!r}" if file else repr(name)
     return _wrong(
-        service,
-        option,
-        f"is {which} at {revision}, which is neither in the cache nor on the hub"
-        f" ({type(error).__name__}: {detail}{hint}): download it first with"
-        f" hf download {' '.join(part for part in (name, file) if part)} --revision {revision}",
+        service, option, f"is {which} at {revision}, which is {hub_failure(name, revision, error, file, hint)}"
     )
 
 

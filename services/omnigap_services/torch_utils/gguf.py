@@ -16,9 +16,8 @@ from omnigap_services.torch_utils.checkpoint import (
     check_commit,
     is_folder_name,
     not_on_hub,
-    snapshot_of,
 )
-from omnigap_services.weights import file_hash, files_below
+from omnigap_services.weights import file_hash, files_below, hub_origin
 
 SUFFIX = ".gguf"
 
@@ -92,12 +91,12 @@ def _local(service: str, option: str, folder: Path, revision: str, gguf_file: st
             found = gguf_names(folder)
             text = f"is {gguf_file!r}, but {folder} has {_listed(found) if found else f'no {SUFFIX} file'}"
         raise _wrong(service, "gguf_file", text)
-    hub_name, commit = snapshot_of(folder)
+    hub_name, commit, below = hub_origin(folder)
     if revision and not commit:
         raise _wrong(
             service, option, f"is on this machine and identified by its content: remove the revision {revision!r}"
         )
-    return _weights(folder, parts, hub_name or name or folder.resolve().name, commit)
+    return _weights(folder, parts, hub_name or name or folder.resolve().name, f"{commit}/{below}" if below else commit)
 
 
 def _remote(service: str, option: str, name: str, revision: str, gguf_file: str) -> Weights:
@@ -138,7 +137,11 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _weights(folder: Path, parts: Sequence[str], name: str, commit: str) -> Weights:
-    """Identified by the bytes of the files only: the same file has one revision under every name."""
+    """Identified by the bytes of the files only: the same file has one revision under every name.
+
+    Args:
+        commit: of a hub name, with the path of a subfolder behind it.
+    """
     if len(parts) == 1:
         # The same number as the file's SHA-256 on the hub's page.
         revision = f"sha256:{file_hash(folder / parts[0])}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from omnigap.errors import OmnigapError
+from omnigap_services.weights import LFS_POINTER, is_lfs_pointer
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -85,6 +86,8 @@ class GgufHeader:
         """
         if not path.stat().st_size:
             raise GgufError("it is empty")
+        if is_lfs_pointer(path):
+            raise GgufError(f"it is {LFS_POINTER}")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 return _Parser(path, data).header()
@@ -210,6 +213,9 @@ def join(headers: Sequence[GgufHeader], target: Path) -> None:
 
     Args:
         headers: of the parts, in their order; only the first one has the model's metadata.
+
+    Raises:
+        GgufError: a part has become shorter since its header was read.
     """
     first = headers[0]
     table, place = [], 0
@@ -227,7 +233,10 @@ def join(headers: Sequence[GgufHeader], target: Path) -> None:
                     part.seek(header.data_start + tensor.offset)
                     left = tensor.size
                     while left:
-                        left -= out.write(part.read(min(left, _COPY_BYTES)))
+                        data = part.read(min(left, _COPY_BYTES))
+                        if not data:
+                            raise GgufError(f"{header.path.name} ends in its tensor {tensor.name!r}: it was shortened")
+                        left -= out.write(data)
                     out.write(bytes(_aligned(tensor.size, first.alignment) - tensor.size))
 
 

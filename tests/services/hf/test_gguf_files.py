@@ -70,6 +70,11 @@ def test_a_path_names_the_file_itself(tmp_path: Path) -> None:
         assert weights.name == name.partition(".")[0]
     with pytest.raises(OptionsError, match=r"no such file"):
         found(tmp_path / "three.gguf")
+    for name in ("missing.gguf", "weights/missing.gguf", "weights/missing.GGUF", "a/b/missing.gguf"):
+        with pytest.raises(OptionsError, match=r"(?i)option 'model' is '.*missing.gguf': no such file"):
+            found(name)
+        with pytest.raises(OptionsError, match=r"(?i)option 'model' is '.*missing.gguf', which has no config.json"):
+            find_weights("hf-asr", "model", name)
     with pytest.raises(OptionsError, match=r"already names a file"):
         found(tmp_path / "one.gguf", "one.gguf")
 
@@ -115,6 +120,12 @@ def test_one_file_has_one_revision_in_a_folder_and_in_the_hubs_cache(
     assert by_folder.revision == by_name.revision == by_snapshot.revision
     assert by_name.folder == by_snapshot.folder == snapshot
     assert by_name.source == by_snapshot.source == f"owner/name@{COMMIT}/{other}"
+    by_path = found(snapshot / name)
+    assert by_path and (by_path.name, by_path.revision, by_path.source) == (
+        "owner/name",
+        by_name.revision,
+        by_name.source,
+    )
 
 
 @pytest.mark.usefixtures("hub_cache")

@@ -84,6 +84,7 @@ def test_a_damaged_header_is_read_or_refused_but_never_another_error(
     ("start", "words"),
     [
         (b"<!DOCTYPE html>", "error page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 98\n", "Git LFS pointer .*git lfs pull"),
         (b"GGUF\x01\x00\x00\x00" + bytes(40), "version 1"),
         (b"GGUF\x00\x00\x00\x03" + bytes(40), "big-endian"),
         (b"GGUF\x03\x00\x00\x00" + b"\xff" * 40, "too early"),
@@ -108,3 +109,13 @@ def test_joined_parts_are_the_whole_file_again(whole: Path, tmp_path: Path, part
     assert {**joined.metadata, "split.no": 0, "split.count": parts} == joined.metadata
     assert expected.metadata.items() <= joined.metadata.items()
     assert len(gguf.GGUFReader(tmp_path / "joined.gguf").tensors) == len(expected.tensors)
+
+
+def test_a_part_that_becomes_shorter_is_refused(tmp_path: Path) -> None:
+    first = tiny_gguf.write_gguf(tmp_path / "model.gguf", parts=2)
+    names = [first.name, first.name.replace("-00001-", "-00002-")]
+    headers = [GgufHeader.read(tmp_path / name) for name in names]
+    with (tmp_path / names[1]).open("r+b") as file:
+        file.truncate(headers[1].data_start)
+    with pytest.raises(GgufError, match=rf"{names[1]} ends in its tensor '.*': it was shortened"):
+        join(headers, tmp_path / "joined.gguf")

@@ -121,6 +121,18 @@ def test_unsupported_decoding_is_refused(chat: ChatServer, through: Through, dec
     assert not chat.asked
 
 
+@pytest.mark.parametrize("field", ["repetition_penalty", "repeat_penalty"])
+def test_a_setting_that_the_server_ignores_is_refused_under_every_name(
+    chat: ChatServer, through: Through, field: str
+) -> None:
+    service = through(unsupported=["repetition_penalty"], repetition_penalty_field=field)
+    with pytest.raises(ContractError, match=r"decoding.repetition_penalty is 1.2, which this server ignores"):
+        service.ask(QUESTION, decoding=pb.Decoding(repetition_penalty=1.2))
+    chat.then(whole())
+    assert service.ask(QUESTION, decoding=pb.Decoding(repetition_penalty=1.0)).text == "Paris"
+    assert field not in chat.asked[-1].body
+
+
 @pytest.mark.parametrize(("stream", "reply"), [(False, whole()), (True, streaming("Par", "is"))])
 def test_the_models_name_can_be_omitted(chat: ChatServer, through: Through, stream: bool, reply: Reply) -> None:
     service = through(omit=["model"], stream=stream)

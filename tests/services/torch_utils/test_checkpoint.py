@@ -94,3 +94,19 @@ def test_missing_folders_and_superfluous_revisions_are_refused(tmp_path: Path, f
 def test_a_files_revision_is_the_hash_of_its_content(folder: Path) -> None:
     expected = hashlib.sha256(b"weights").hexdigest()
     assert file_revision(folder / "codec" / "model.safetensors") == f"sha256:{expected}"
+
+
+def test_a_git_lfs_pointer_instead_of_weights_is_refused(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 75537502\n"
+    (folder / "codec" / "model.safetensors").write_text(pointer)
+    with pytest.raises(OptionsError, match=r"whose codec/model.safetensors is a Git LFS pointer .*git lfs"):
+        find_weights("hf-chat", "model", str(folder))
+
+
+def test_a_subfolder_of_the_hubs_cache_has_the_hubs_name(folder: Path, tmp_path: Path) -> None:
+    (folder / "codec" / "config.json").write_text("{}")
+    snapshot = in_hub_cache(folder, tmp_path / "hub", "owner/name", COMMIT)
+    (tmp_path / "link").symlink_to(snapshot)
+    for path in (snapshot / "codec", tmp_path / "link" / "codec"):
+        found = find_weights("hf-chat", "model", str(path))
+        assert (found.name, found.source) == ("owner/name", f"owner/name@{COMMIT}/codec")
