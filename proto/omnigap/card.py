@@ -42,6 +42,18 @@ def weights_identity(card: pb.DescribeResponse) -> str:
     return card.settings.get("service.weights_revision") or card.weights_revision
 
 
+SHIPPED_MODELS = frozenset({"demo", "echo"})
+"""Services with a model that ships with omnigap: its numbers say nothing about real models."""
+
+# Settings that only the cards of these models have, also the demo's in runs of 0.1.0, where its name was `cascade`.
+_SHIPPED_SETTINGS = (frozenset({"min_match"}), frozenset({"answer", "silent"}))
+
+
+def is_shipped_model(card: pb.DescribeResponse) -> bool:
+    """Whether this is the card of one of `SHIPPED_MODELS`, by its settings: any service can be given their names."""
+    return any(card.settings.keys() >= names for names in _SHIPPED_SETTINGS)
+
+
 def _first_fault(card: pb.DescribeResponse) -> str | None:
     return next(_faults(card), None)
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from omnigap import limits
-from omnigap.card import check_card
+from omnigap.card import check_card, is_shipped_model
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
@@ -108,3 +108,10 @@ def test_a_full_card_is_accepted_unchanged() -> None:
     before = given.SerializeToString(deterministic=True)
     assert check_card(given, "host:1") == []
     assert given.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("name", ["demo", "echo", "cascade", "omni"])
+def test_a_shipped_model_is_recognised_whatever_its_name(name: str) -> None:
+    demo, echo = {"min_match": "0.42", "decoding": "deterministic"}, {"answer": "None", "silent": "False"}
+    assert is_shipped_model(card(name=name, settings=demo)) and is_shipped_model(card(name=name, settings=echo))
+    assert not is_shipped_model(card(name=name, settings={"decoding": "greedy", "answer": "short"}))

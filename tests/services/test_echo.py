@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from omnigap.card import is_shipped_model
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
@@ -73,6 +74,7 @@ def test_a_fixed_answer_can_be_silent(serve: Serve) -> None:
     assert reply.audio is not None
     assert reply.audio.seconds == 0
     assert served.describe().architecture == pb.ARCHITECTURE_MOE
+    assert is_shipped_model(served.describe())
 
 
 def test_the_digest_covers_answers_but_not_delays(serve: Serve, echo: Served) -> None:

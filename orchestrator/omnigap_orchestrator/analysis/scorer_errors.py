@@ -65,7 +65,8 @@ def scorer_errors(results: pl.DataFrame, known: pl.DataFrame | None = None, leve
     """Word errors of each model with transcribed answers, over all its spoken conditions, and of each known voice.
 
     The interval is that of a ratio with the words of an item as its size: a cluster-robust t interval after adding one
-    right and one wrong word, so that two wrong words do not exclude that most are right. Silent answers are left out.
+    word without an error, and one with as many as the worst item has per word, at least one. So two wrong words do not
+    exclude that most are right. Silent answers are left out.
 
     Args:
         results: tables of other tools may lack the word errors; the frame is then empty.
@@ -107,7 +108,7 @@ def _pooled(clips: pl.DataFrame, level: float) -> tuple[object, ...]:
     by_cluster = counted.group_by("cluster").agg(pl.col("wer_errors", "wer_words").sum()).sort("cluster")
     errors, words = (by_cluster[name].to_numpy().astype(np.float64) for name in ("wer_errors", "wer_words"))
     totals = ClusterTotals(errors, words)
-    # A transcript can have more errors than its reference has words.
+    # A transcript can have more errors than its reference has words: the largest rate of an item is the upper end.
     found = augmented_t(totals, 0.0, max(1.0, float((errors / words).max())), level)
     limits = (None, None, None) if math.isnan(found.low) else (found.low, found.high, found.method)
     return totals.mean, *limits, counted.height, totals.count, int(errors.sum()), int(words.sum())

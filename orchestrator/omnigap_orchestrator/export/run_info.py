@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import psutil
 
-from omnigap.card import weights_identity
+from omnigap.card import is_shipped_model, weights_identity
 from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Reason, Support
@@ -24,7 +24,7 @@ from omnigap_orchestrator.pipeline.damage import damage_notes
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.pool import support_in
-from omnigap_orchestrator.preflight.espeak_voice import SHIPPED_MODELS, connected_warning
+from omnigap_orchestrator.preflight.espeak_voice import connected_warning
 from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
@@ -71,7 +71,7 @@ def collect_run_info(
         fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=cells.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
-        embedded=bool(models) and all(card.name in SHIPPED_MODELS for card in models.values()),
+        embedded=bool(models) and all(map(is_shipped_model, models.values())),
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),

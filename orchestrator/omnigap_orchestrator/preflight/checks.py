@@ -293,7 +293,7 @@ def check_scorer_language(inputs: Inputs) -> list[Finding]:
 
 
 def check_voice(inputs: Inputs) -> list[Finding]:
-    """Whether espeak, if the fleet has it, would speak languages that recognisers do not understand from it."""
+    """Whether espeak, if the fleet has it, would speak to a real model or for one."""
     # A command that connects knows the services by their cards, and checks them then.
     text = "" if inputs.scope.connects else planned_warning(inputs.config, inputs.items, inputs.scope)
     return [Finding.warning("voice", text)] if text else []

@@ -39,7 +39,8 @@ class RunInfo:
         versions: package or program -> version.
         embedded: all models of the run ship with omnigap; their numbers say nothing about real models.
         shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
-        espeak_warning: why scores of a language that espeak spoke may say nothing about the model; empty if they do.
+        espeak_warning: in which languages espeak speaks to or for real models, and what recognisers were measured to
+            understand of it; empty if it does not.
         judge: the service that rated open answers; its `detail` names the rubrics.
         prompts: instructions of the first pass of a two-pass control, for spoken and for image questions.
         incomplete: why the run is incomplete, and how to resume it; empty for a complete run.

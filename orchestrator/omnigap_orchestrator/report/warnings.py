@@ -67,29 +67,51 @@ def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
     """
     # Without a scorer, the results are of another tool.
     rows = tables.rows(SCORER_ERRORS) if info.asr is not None else []
-    own = {row.model: row for row in rows if row.model is not None}
-    bad = [row for row in own.values() if is_mismatch(row)]
-    unknown = [row for row in own.values() if not is_measured(row)]
-    voices = [row for row in rows if row.against == CALIBRATION and row.wer is not None]
-    if unknown and voices:
-        bad += [row for row in voices if is_mismatch(row)]
+    bad = [row for row in rows if row.model is not None and is_mismatch(row)]
+    unknown = [row for row in rows if row.model is not None and not is_measured(row)]
+    # A calibration is read only for models whose own texts decide nothing.
+    voices = [row for row in rows if row.against == CALIBRATION and row.wer is not None] if unknown else []
+    decided = [row for row in voices if is_measured(row)]
+    bad += [row for row in decided if is_mismatch(row)]
+    if decided:
+        unknown = []
+    absent = [row for row in unknown if row.wer is None and not voices]
+    few = [row for row in (*unknown, *voices) if row not in absent and not is_measured(row)]
+    open_parts = [f"Not measured: how well the ASR scorer understands {_listed(absent)}."] * bool(absent)
+    if few:
+        what = "texts" if voices else "answers"
+        open_parts.append(f"Too few {what} to say whether the ASR scorer understands {_listed(few)}.")
+    if open_parts:
+        how = "`omnigap-orchestrate calibrate` measures the scorer on the voices of the questions"
+        open_parts.append(f"{how}{': more items are needed' if voices else ''}.")
     if bad:
-        verb = "does not understand" if any((row.low or 0.0) > NOT_UNDERSTOOD for row in bad) else "misunderstands"
-        return RunWarning(
-            "scorer-mismatch",
-            f"The ASR scorer {verb} {formatting.listed([_subject(row) for row in bad])}.",
-            f"Measured against {_measured_against(bad)}. Scores by transcript are too low: set the option `checkpoint` "
-            "of the service `asr` to another model and run `omnigap-orchestrate transcribe --accept-scorer`; no model "
-            "is called.",
-        )
-    if unknown and not voices:
-        subjects = formatting.listed([_subject(row) for row in unknown])
-        how = "`omnigap-orchestrate calibrate` measures the scorer on the voices of the questions."
-        if all(row.wer is not None for row in unknown):
-            text = f"Too few answers to say whether the ASR scorer understands {subjects}. {how}"
-            return RunWarning("scorer-unmeasured", "", text)
-        return RunWarning("scorer-unmeasured", f"Not measured: how well the ASR scorer understands {subjects}.", how)
-    return None
+        return RunWarning("scorer-mismatch", _misunderstood(bad), " ".join([_remedy(bad), *open_parts]))
+    if not open_parts:
+        return None
+    # Few texts are only a remark.
+    title = open_parts.pop(0) if absent else ""
+    return RunWarning("scorer-unmeasured", title, " ".join(open_parts))
+
+
+def _misunderstood(rows: Sequence[ScorerErrorsRow]) -> str:
+    by_verb = {
+        "does not understand": [row for row in rows if (row.low or 0.0) > NOT_UNDERSTOOD],
+        "misunderstands": [row for row in rows if (row.low or 0.0) <= NOT_UNDERSTOOD],
+    }
+    said = [f"{verb} {_listed(group)}" for verb, group in by_verb.items() if group]
+    return f"The ASR scorer {', and '.join(said)}."
+
+
+def _remedy(rows: Sequence[ScorerErrorsRow]) -> str:
+    return (
+        f"Measured against {_measured_against(rows)}. Scores by transcript are too low: choose another scorer "
+        "([scorer] endpoints, or its table in [fleet.services]) and run `omnigap-orchestrate transcribe "
+        "--accept-scorer`; no model is called."
+    )
+
+
+def _listed(rows: Sequence[ScorerErrorsRow]) -> str:
+    return formatting.listed([_subject(row) for row in rows])
 
 
 def _subject(row: ScorerErrorsRow) -> str:
@@ -106,9 +128,7 @@ def _measured_against(rows: Sequence[ScorerErrorsRow]) -> str:
 def _espeak(info: RunInfo, tables: Tables) -> RunWarning | None:
     if not info.espeak_warning:
         return None
-    return RunWarning(
-        "espeak-language", "The voice of this run may not be understood in every language.", f"{info.espeak_warning}."
-    )
+    return RunWarning("espeak-language", "The voice of this run may be misunderstood.", f"{info.espeak_warning}.")
 
 
 def _no_audio(info: RunInfo, tables: Tables) -> RunWarning | None:

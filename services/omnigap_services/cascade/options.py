@@ -16,8 +16,8 @@ DISABLED = "none"
 
 AUTO = "auto"
 
-# A report that measures only models of these names states that the results say nothing about real models. `cascade`
-# was the name of the demo model before it became a separate service, and stored runs still use it.
+# Results of these names would be taken for those of the demo and echo models, whose reports state that they say nothing
+# about real models. `cascade` is the demo model's name in runs of 0.1.0.
 _SHIPPED = ("demo", "cascade", "echo")
 
 

@@ -66,10 +66,12 @@ def with_errors(results: pl.DataFrame, rate: float | None, words: int = 50) -> p
     )
 
 
-def calibrated(rate: float) -> dict[str, object]:
+def calibrated(rate: float, texts: int = 100) -> dict[str, object]:
     """Evidence of a calibration in the voice `joe`: in each of the texts, this rate of words is wrong."""
     names = ("rome", "oslo", "lima", "cairo", "paris", "delhi", "quito", "dakar", "accra", "sofia")
-    spoken = [f"{name} and {other} are large and quite old towns near rivers" for name in names for other in names]
+    spoken = [f"{name} and {other} are large and quite old towns near rivers" for name in names for other in names][
+        :texts
+    ]
     heard = [" ".join(["wrong"] * round(11 * rate) + text.split()[round(11 * rate) :]) for text in spoken]
     table = clips([(f"q{n}", "gold", text, True) for n, text in enumerate(spoken)]).with_columns(
         transcript=pl.Series(heard), metric=pl.lit("exact_match"), score=pl.lit(1.0), voice=pl.lit("joe")
@@ -109,6 +111,35 @@ def test_a_scorer_is_called_unsuited_by_measurement_only(
         if own is not None:
             assert f"Our transcripts have {100 * own:.1f} % word errors [" in text
             assert f"{100 * own:.1f} % word errors" in transcripts_text(found, "cascade")
+
+
+def test_a_calibration_that_decides_nothing_leaves_it_open(run: FakeRun) -> None:
+    found = analyse(with_errors(run.results, None), evidence=calibrated(0.3, texts=2))
+    (warning,) = [w for w in run_warnings(run.info, found) if w.key.startswith("scorer-")]
+    assert (warning.key, warning.title) == ("scorer-unmeasured", "")
+    assert "Too few texts to say whether the ASR scorer understands cascade and the voice joe (27.3 %" in warning.text
+    # A voice that is decided does not silence another one.
+    evidence = calibrated(0.0)["asr_correction"]
+    assert isinstance(evidence, AsrEvidence) and evidence.clips is not None
+    heard = evidence.clips["spoken"][0]
+    other = evidence.clips.head(2).with_columns(voice=pl.lit("amy"), transcript=pl.Series([heard, "all wrong"]))
+    both = AsrEvidence(clips=pl.concat([evidence.clips, other]), golds=evidence.golds)
+    found = analyse(with_errors(run.results, None), evidence={"asr_correction": both})
+    (warning,) = [w for w in run_warnings(run.info, found) if w.key.startswith("scorer-")]
+    assert "understands the voice amy (" in warning.text and "cascade" not in warning.text
+
+
+def test_a_mismatch_does_not_hide_what_was_not_measured(tmp_path: Path) -> None:
+    made = make_run(tmp_path, models=("cascade", "omni-7b", "tiny-moe"), limit=40, media=False)
+    by_model = {"cascade": 0.36, "omni-7b": 1.02, "tiny-moe": None}
+    results = pl.concat([with_errors(made.results.filter(model=name), rate) for name, rate in by_model.items()])
+    (found,) = [w for w in run_warnings(made.info, analyse(results)) if w.key.startswith("scorer-")]
+    assert found.key == "scorer-mismatch"
+    understood = found.title.removeprefix("The ASR scorer does not understand ")
+    assert understood.startswith("omni-7b (102.0 %") and ", and misunderstands cascade (36.0 %" in understood
+    assert "Not measured: how well the ASR scorer understands tiny-moe. `omnigap-orchestrate calibrate`" in found.text
+    # The fix fits any scorer.
+    assert "[scorer] endpoints" in found.text and "checkpoint" not in found.text
 
 
 def test_a_scorer_of_another_tool_is_not_judged(run: FakeRun) -> None:

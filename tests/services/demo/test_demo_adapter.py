@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from omnigap.card import is_shipped_model
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
@@ -100,6 +101,7 @@ def test_concurrent_calls_get_the_same_answers_as_single_calls(
 
 def test_the_digest_covers_the_parts(demo: Served, espeak: Served) -> None:
     card = demo.describe()
+    assert is_shipped_model(card)
     assert card.architecture == pb.ARCHITECTURE_CASCADE
     assert {part.role for part in card.parts} == {"asr", "ocr", "tts"}
     assert next(part.digest for part in card.parts if part.role == "tts") == espeak.describe().digest

@@ -12,7 +12,7 @@ from omnigap.vocabulary import Outcome
 from omnigap_orchestrator.analysis.denominators import condition_rank
 from omnigap_orchestrator.analysis.scorer_errors import KNOWN_ERRORS_SCHEMA
 from omnigap_orchestrator.analysis.table import AnalysisInput, Table, schema_of
-from omnigap_orchestrator.extras.asr_correction.rates import evidence_of
+from omnigap_orchestrator.extras.asr_correction.rates import DISTRACTOR, GOLD, evidence_of
 from omnigap_orchestrator.scoring import (
     EntityErrors,
     WordErrors,
@@ -108,12 +108,14 @@ def transcript_errors(results: pl.DataFrame, golds: pl.DataFrame, clips: pl.Data
 
 
 def errors_by_voice(clips: pl.DataFrame) -> pl.DataFrame | None:
-    """Word errors of every transcribed clip of a calibration (`KNOWN_ERRORS_SCHEMA`), clustered by the spoken text.
+    """Word errors of the transcribed clips of a calibration (`KNOWN_ERRORS_SCHEMA`), clustered by the spoken text.
 
-    None for a table without transcripts.
+    Confusables are left out: they are chosen to be misrecognised. None for a table without transcripts.
     """
     if "transcript" not in clips.columns:
         return None
+    if "clip_kind" in clips.columns:
+        clips = clips.filter(pl.col("clip_kind").is_in([GOLD, DISTRACTOR]))
     answered = clips.filter(pl.col("transcript").is_not_null()).select("voice", "spoken", "transcript", "language")
     rows = [
         (voice, spoken, (found := word_errors(spoken, transcript, language)).errors, found.words)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from omnigap_orchestrator.extras.asr_correction.transcript_errors import GOLDS_SCHEMA, transcript_errors
+from omnigap_orchestrator.extras.asr_correction.transcript_errors import (
+    GOLDS_SCHEMA,
+    errors_by_voice,
+    transcript_errors,
+)
 from tests.orchestrator.extras.asr_correction.calibration_clips import clips
 
 
@@ -43,6 +47,16 @@ def test_word_and_entity_errors_are_pooled_against_known_and_own_texts() -> None
     # One of the four words of the two entities is wrong.
     assert own["ne_wer"] == pytest.approx(1 / 4)
     assert own["entities"] == 2
+
+
+def test_errors_of_a_voice_leave_confusables_out() -> None:
+    kinds = ("gold", "distractor", "confusable")
+    spoken = clips([(f"q{kind}", kind, f"some {kind}", False) for kind in kinds]).with_columns(
+        transcript=pl.Series(["some gold", "some dragon", "wrong"])
+    )
+    found = errors_by_voice(spoken)
+    assert found is not None
+    assert found.select("cluster", "wer_errors", "wer_words").rows() == [("some gold", 0, 2), ("some distractor", 1, 2)]
 
 
 def test_truncated_speech_lowers_coverage() -> None:
