@@ -45,7 +45,16 @@ def test_a_gpu_server_has_no_internet_access_and_read_only_weights(services: dic
         assert service["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"]
 
 
-@pytest.mark.parametrize("preset", preset_names())
+# Servers of these presets run outside of Compose.
+NO_PROFILE = {"llama-cpp", "ollama"}
+
+
+def test_only_servers_outside_of_compose_have_no_profile(services: dict[str, Any]) -> None:
+    profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
+    assert set(preset_names()) - profiles == NO_PROFILE
+
+
+@pytest.mark.parametrize("preset", sorted(set(preset_names()) - NO_PROFILE))
 def test_a_profile_launches_the_command_of_its_preset(services: dict[str, Any], preset: str) -> None:
     found = {name: service for name, service in services.items() if service.get("profiles") == [preset]}
     servers = [name for name in found if name.endswith("-server")]

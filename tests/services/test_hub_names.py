@@ -34,7 +34,7 @@ from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import PiperOptions
 from omnigap_services.torch_utils.checkpoint import find_weights
-from omnigap_services.torch_utils.gguf import find_gguf
+from omnigap_services.hf.chat.gguf_files import find_gguf
 
 def find(service, given):
     if service == "asr":

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from omnigap.digest import file_sha256
+from omnigap_services.hf.chat.gguf_files import find_gguf
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights
-from omnigap_services.torch_utils.gguf import find_gguf
 from tests.helpers.hub_cache import in_hub_cache
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

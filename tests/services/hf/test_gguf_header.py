@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnigap_services.torch_utils.gguf_header import GgufError, GgufHeader, join
+from omnigap_services.hf.chat.gguf_header import GgufError, GgufHeader, join
 from tests.services.hf import tiny_gguf
 
 

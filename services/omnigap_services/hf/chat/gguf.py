@@ -1,6 +1,6 @@
 """Loads a GGUF file with transformers: everything from the file, unpacked, and with no part of it silently left out.
 
-transformers builds config, tokenizer and weights from the file. What it would lose without a word is checked or added
+transformers builds config, tokenizer and weights from the file. What it would drop silently is checked or added
 here: tensors that it does not map, frequency factors of the position encoding, and the marks that end an answer.
 """
 
@@ -19,10 +19,10 @@ from typing import Any
 
 from omnigap.errors import OmnigapError
 from omnigap_services.failures import is_out_of_memory
+from omnigap_services.hf.chat.gguf_header import GgufError, GgufHeader, join
 from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights
-from omnigap_services.torch_utils.gguf_header import GgufError, GgufHeader, join
 
 _log = logging.getLogger(__name__)
 

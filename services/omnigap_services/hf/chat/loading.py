@@ -12,12 +12,12 @@ from typing import Any
 
 from omnigap.vocabulary import Modality
 from omnigap_services.hf.chat.gguf import GgufSource, check_whole, load_arguments, open_gguf, template_end_ids
+from omnigap_services.hf.chat.gguf_files import find_gguf
 from omnigap_services.hf.chat.lora import LoraAdapters
 from omnigap_services.hf.chat.options import SERVICE, ChatOptions
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
 from omnigap_services.torch_utils.device import Placement, place
-from omnigap_services.torch_utils.gguf import find_gguf
 from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
