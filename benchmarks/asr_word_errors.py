@@ -5,7 +5,7 @@
 A CHECKPOINT is what the service `asr` takes: a folder, or a name of the hub. Without one, the shipped micro Whisper is
 measured. Each voice speaks the gold answers of the built-in items once, bare and as "The answer is X.", and every
 checkpoint transcribes the same clips as the service does. Errors are summed before they are divided; the interval is
-that of the ratio over texts. Piper voices need the package `piper-tts`.
+that of the ratio over texts. Piper voices need the extra `piper`, and speak as the service `piper` does by default.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from asr_batching import processor
 
 from omnigap.media.audio import Samples
 from omnigap_orchestrator.analysis.intervals import ClusterTotals, cluster_t
@@ -38,14 +39,16 @@ for text in json.load(sys.stdin):
 """
 _PIPER = """
 import json, sys
-import numpy, onnxruntime, soxr
-# The noise of a Piper voice is drawn in the model.
-onnxruntime.set_seed(0)
-from piper import PiperVoice
-voice = PiperVoice.load(sys.argv[1])
+import numpy
+from omnigap.media import AudioClip, resample
+from omnigap_services.piper.files import find_voices
+from omnigap_services.piper.options import PiperOptions
+from omnigap_services.piper.voice import LoadedVoice
+options = PiperOptions(voices=(sys.argv[1],))
+voice = LoadedVoice(find_voices(options)[0], options)
 for text in json.load(sys.stdin):
-    chunks = [chunk.audio_float_array for chunk in voice.synthesize(text)]
-    samples = soxr.resample(numpy.concatenate(chunks), voice.config.sample_rate, 16000).astype(numpy.float32)
+    sentences = list(voice.speak(text, None, 1.0, options.seed))
+    samples = resample(AudioClip(numpy.concatenate(sentences), voice.sample_rate), 16000).samples
     sys.stdout.buffer.write(len(samples).to_bytes(4, "little") + samples.tobytes())
 """
 
@@ -118,16 +121,6 @@ def row(engine: AsrEngine, voice: str, texts: dict[str, list[str]], clips: dict[
         percent(count for name in _SHORT for count in whisper[name]),
         percent(whisper["sentence"]),
     ]
-
-
-def processor() -> str:
-    """The name of the CPU, as the kernel reports it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 @click.command()

@@ -116,6 +116,30 @@ def model_bytes(has_speakers: bool = False, random: str = "RandomNormalLike") ->
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 15))
 
 
+def external_tensor(file: str, name: str = "kept_elsewhere") -> bytes:
+    """A serialised tensor (float32, one value) whose value is in a file beside the model."""
+    location = _bytes(1, b"location") + _bytes(2, file.encode())
+    return _number(1, 1) + _number(2, _FLOAT) + _bytes(8, name.encode()) + _bytes(13, location) + _number(14, 1)
+
+
+def with_graph_field(model: bytes, number: int, content: bytes) -> bytes:
+    """The model with one more entry of a repeated field of its graph."""
+    return model + _bytes(7, _bytes(number, content))
+
+
+def with_constant(
+    model: bytes, field: int, content: bytes, in_branch: bool = False, in_function: bool = False
+) -> bytes:
+    """The model with a node whose attribute has a field, in the graph, in a node's branch or in a function."""
+    node = _bytes(2, b"extra") + _bytes(4, b"Constant") + _bytes(5, _bytes(1, b"value") + _bytes(field, content))
+    if in_function:
+        return model + _bytes(25, _bytes(1, b"function") + _bytes(7, node))
+    if in_branch:
+        branch = _bytes(5, _bytes(1, b"then_branch") + _bytes(6, _bytes(1, node)) + _number(20, 5))
+        node = _bytes(2, b"extra") + _bytes(4, b"If") + branch
+    return with_graph_field(model, 1, node)
+
+
 def _node(operator: str, inputs: list[str], output: str, **integers: int) -> bytes:
     attributes = b"".join(
         _bytes(5, _bytes(1, name.encode()) + _number(3, value) + _number(20, 2)) for name, value in integers.items()

@@ -9,13 +9,17 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip, resample
 from omnigap.vocabulary import Condition, Modality, Reason, primary_language
 from omnigap_services.adapter import NATIVE, Adapter, Card, Completion, Request, Turn, Voice
-from omnigap_services.audio import is_silent, match_language
+from omnigap_services.audio import is_silent, match_language, speed_for
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import FIXED_LENGTH, OWN_WORDS_PER_MINUTE, RATES_WPM, SERVICE, PiperOptions
 from omnigap_services.piper.voice import UNKNOWN_LANGUAGE, LoadedVoice
 from omnigap_services.source import source_hash
-from omnigap_services.weights import file_hash
+
+# Of the factors on a voice's own rate.
+_SPEEDS = (RATES_WPM[0] / OWN_WORDS_PER_MINUTE, RATES_WPM[1] / OWN_WORDS_PER_MINUTE)
+# Request seeds are signed 64-bit numbers, and the generator of the noise takes no negative one.
+_SEEDS = 2**63
 
 
 class PiperAdapter(Adapter):
@@ -31,6 +35,11 @@ class PiperAdapter(Adapter):
     def load(self) -> Card:
         loaded = [LoadedVoice(files, self._options) for files in find_voices(self._options)]
         self._voices = {voice.name: voice for voice in loaded}
+        # What requests and the option `voice` may name, with the number of the speaker.
+        self._named: dict[str, tuple[LoadedVoice, int | None]] = {voice.name: (voice, None) for voice in loaded}
+        for voice in loaded:
+            for speaker, number in voice.speakers.items():
+                self._named.setdefault(f"{voice.name}#{speaker}", (voice, number))
         # One rate for all voices, as the card declares one.
         self._sample_rate = max(voice.sample_rate for voice in loaded)
         self._default, self._default_speaker = self._chosen_default()
@@ -52,7 +61,7 @@ class PiperAdapter(Adapter):
         voice, speaker = self._voice_of(request)
         seed = self._options.seed if request.decoding.seed is None else request.decoding.seed
         audible = False
-        for samples in voice.speak(text, speaker, self._slowness(request), seed):
+        for samples in voice.speak(text, speaker, self._slowness(request), seed % _SEEDS):
             if turn.cancelled:
                 return
             if not audible:
@@ -67,8 +76,11 @@ class PiperAdapter(Adapter):
 
     def _voice_of(self, request: Request) -> tuple[LoadedVoice, int | None]:
         """The requested voice, else the default if it speaks the request's language, else the first that does."""
+        if request.voice and request.voice != self._default.name:
+            # The server has checked the name against the card.
+            return self._named[request.voice]
         if request.voice:
-            return self._named(request.voice)
+            return self._default, self._default_speaker
         language = primary_language(request.language)
         if not language or primary_language(self._default.language) == language:
             return self._default, self._default_speaker
@@ -84,48 +96,40 @@ class PiperAdapter(Adapter):
             )
         return tags[found], None
 
-    def _named(self, name: str) -> tuple[LoadedVoice, int | None]:
-        # The server has checked the name against the card.
-        voice, _, speaker = name.partition("#")
-        if voice == self._default.name and not speaker:
-            return self._default, self._default_speaker
-        return self._voices[voice], self._voices[voice].speakers[speaker] if speaker else None
-
     def _slowness(self, request: Request) -> float:
         """The factor on the voice's length_scale that gives about the requested rate."""
         rate = request.words_per_minute or self._options.words_per_minute
         if rate is None:
             return 1.0
-        slowest, fastest = RATES_WPM
-        if not slowest <= rate <= fastest:
-            text = f"words_per_minute is {rate:g}: {SERVICE} speaks {slowest} to {fastest}"
-            raise ContractError(Reason.BAD_REQUEST, text)
+        speed = speed_for(rate, OWN_WORDS_PER_MINUTE, _SPEEDS)
         # seconds = own seconds * (FIXED_LENGTH + (1 - FIXED_LENGTH) * slowness), solved for the slowness.
-        return (OWN_WORDS_PER_MINUTE / rate - FIXED_LENGTH) / (1 - FIXED_LENGTH)
+        return (1 / speed - FIXED_LENGTH) / (1 - FIXED_LENGTH)
 
     def _chosen_default(self) -> tuple[LoadedVoice, int | None]:
         # Also VOICE#SPEAKER, as the card lists it.
-        name, _, asked = (self._options.voice or next(iter(self._voices))).partition("#")
-        if name not in self._voices:
-            known = ", ".join(self._voices)
+        name, wanted = self._options.voice or next(iter(self._voices)), self._options.speaker
+        if name not in self._named:
+            known = ", ".join(list(self._named)[:20])
             raise OptionsError(f"service {SERVICE}: option 'voice' is {name!r}: the option voices has {known}")
-        voice = self._voices[name]
-        asked = asked if self._options.speaker is None else str(self._options.speaker)
-        if not asked:
-            return voice, None
-        if asked in voice.speakers:
-            return voice, voice.speakers[asked]
-        if asked.isdecimal() and int(asked) in voice.speakers.values():
-            return voice, int(asked)
-        known = ", ".join(list(voice.speakers)[:20]) or "no others"
+        voice, speaker = self._named[name]
+        if wanted is None:
+            return voice, speaker
+        if speaker is not None:
+            text = f"option 'speaker' is {wanted!r}, and option 'voice' is {name!r}, which names one too: remove one"
+            raise OptionsError(f"service {SERVICE}: {text}")
+        if isinstance(wanted, str) and wanted in voice.speakers:
+            return voice, voice.speakers[wanted]
+        if isinstance(wanted, int) and wanted in voice.speakers.values():
+            return voice, wanted
+        known = ", ".join(f"{each!r} (number {number})" for each, number in list(voice.speakers.items())[:20])
         raise OptionsError(
-            f"service {SERVICE}: option 'speaker' is {asked!r}: the voice {name} has"
-            f" {len(voice.speakers) or 1} speaker(s): {known}"
+            f"service {SERVICE}: option 'speaker' is {wanted!r}: the voice {name} has"
+            f" {len(voice.speakers) or 1} speaker(s): {known or 'no others'}"
         )
 
     def _card(self, loaded: Sequence[LoadedVoice]) -> Card:
         options = self._options
-        hashes = {path.name: file_hash(path) for voice in loaded for path in (voice.files.model, voice.files.config)}
+        hashes = {name: found for voice in loaded for name, found in voice.hashes.items()}
         speaker, tags = self._default_speaker, [voice.language for voice in loaded]
         return Card(
             name=SERVICE,

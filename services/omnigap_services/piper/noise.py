@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NOISE_VALUES", "UnseedableNoiseError", "noise_values", "with_noise_inputs"]
+__all__ = [
+    "NOISE_VALUES",
+    "OtherFilesError",
+    "UnseedableNoiseError",
+    "check_one_file",
+    "noise_values",
+    "with_noise_inputs",
+]
 
 NOISE_VALUES = 2**20
 """Length of each noise input; a longer draw starts again at its beginning. 192 channels reach 63 s at 22,050 Hz."""
@@ -24,10 +31,16 @@ _OTHER_RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomUniformLike",
 # Numbers of onnx.proto: data types and attribute types.
 _FLOAT, _INT64 = 1, 7
 _TYPE_TENSOR = 4
+# Of a tensor: its values are in another file.
+_EXTERNAL = 1
 
 
 class UnseedableNoiseError(ValueError):
     """The graph draws random numbers in a way that can't be replaced by an input."""
+
+
+class OtherFilesError(ValueError):
+    """The model is not one file."""
 
 
 def with_noise_inputs(model: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -41,7 +54,8 @@ def with_noise_inputs(model: bytes) -> tuple[bytes, tuple[str, ...]]:
         google.protobuf.message.DecodeError: not a serialised model.
     """
     parsed = _model_class().FromString(model)
-    if others := sorted({node.op_type for node in _nodes(parsed.graph)} & _OTHER_RANDOM):
+    operators = [node.op_type for node in _below(parsed, "Node")]
+    if others := sorted(set(operators) & _OTHER_RANDOM):
         raise UnseedableNoiseError(f"the model draws random numbers with {', '.join(others)}")
     names: list[str] = []
     rewritten: list[Any] = []
@@ -55,8 +69,8 @@ def with_noise_inputs(model: bytes) -> tuple[bytes, tuple[str, ...]]:
             raise UnseedableNoiseError(f"the noise of {node.name or 'a node'} is not a standard normal of float32")
         names.append(f"omnigap_noise_{len(names)}")
         rewritten += _drawn_from(type(node), names[-1], node.input[0], node.output[0])
-    if len(names) < sum(node.op_type == "RandomNormalLike" for node in _nodes(parsed.graph)):
-        raise UnseedableNoiseError("the model draws noise in a branch or loop")
+    if len(names) < operators.count("RandomNormalLike"):
+        raise UnseedableNoiseError("the model draws noise in a branch, loop or function")
     if not names:
         return model, ()
     del parsed.graph.node[:]
@@ -75,13 +89,29 @@ def noise_values(seed: int, index: int) -> npt.NDArray[np.float32]:
     return generator.standard_normal(NOISE_VALUES).astype(np.float32)
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """All nodes of a graph and its subgraphs."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+def check_one_file(model: bytes) -> None:
+    """Checks that no weights are in other files, which onnxruntime would read from the folder.
+
+    Raises:
+        OtherFilesError: some are.
+        google.protobuf.message.DecodeError: not a serialised model.
+    """
+    files: set[str] = set()
+    for tensor in _below(_model_class().FromString(model), "Tensor"):
+        if tensor.data_location == _EXTERNAL or tensor.external_data:
+            files |= {entry.value for entry in tensor.external_data if entry.key == "location"} or {"unnamed"}
+    if files:
+        raise OtherFilesError(f"it has weights in other files ({', '.join(sorted(files)[:5])})")
+
+
+def _below(message: Any, kind: str) -> Iterator[Any]:
+    """All messages of a kind of _SCHEMA inside a message, at any depth: in subgraphs and functions too."""
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                if inner.DESCRIPTOR.name == kind:
+                    yield inner
+                yield from _below(inner, kind)
 
 
 def _drawn_from(node_class: Any, noise: str, like: str, output: str) -> list[Any]:
@@ -121,13 +151,24 @@ _SCHEMA: dict[str, tuple[tuple[str, int, bool, str], ...]] = {
     "TensorType": (("elem_type", 1, False, "int32"), ("shape", 2, False, "Shape")),
     "Type": (("tensor_type", 1, False, "TensorType"),),
     "ValueInfo": (("name", 1, False, "string"), ("type", 2, False, "Type")),
-    "Tensor": (("data_type", 2, False, "int32"), ("int64_data", 7, True, "int64")),
+    "Entry": (("key", 1, False, "string"), ("value", 2, False, "string")),
+    "Tensor": (
+        ("data_type", 2, False, "int32"),
+        ("int64_data", 7, True, "int64"),
+        ("external_data", 13, True, "Entry"),
+        ("data_location", 14, False, "int32"),
+    ),
+    "SparseTensor": (("values", 1, False, "Tensor"), ("indices", 2, False, "Tensor")),
     "Attribute": (
         ("name", 1, False, "string"),
         ("i", 3, False, "int64"),
         ("t", 5, False, "Tensor"),
         ("g", 6, False, "Graph"),
+        ("tensors", 10, True, "Tensor"),
+        ("graphs", 11, True, "Graph"),
         ("type", 20, False, "int32"),
+        ("sparse_tensor", 22, False, "SparseTensor"),
+        ("sparse_tensors", 23, True, "SparseTensor"),
     ),
     "Node": (
         ("input", 1, True, "string"),
@@ -136,8 +177,14 @@ _SCHEMA: dict[str, tuple[tuple[str, int, bool, str], ...]] = {
         ("op_type", 4, False, "string"),
         ("attribute", 5, True, "Attribute"),
     ),
-    "Graph": (("node", 1, True, "Node"), ("input", 11, True, "ValueInfo")),
-    "Model": (("graph", 7, False, "Graph"),),
+    "Graph": (
+        ("node", 1, True, "Node"),
+        ("initializer", 5, True, "Tensor"),
+        ("input", 11, True, "ValueInfo"),
+        ("sparse_initializer", 15, True, "SparseTensor"),
+    ),
+    "Function": (("node", 7, True, "Node"),),
+    "Model": (("graph", 7, False, "Graph"), ("functions", 25, True, "Function")),
 }
 
 

@@ -29,10 +29,10 @@ class PiperOptions(Options):
             "en_US-joe-medium", which are looked up in `folders`, in the hub's cache and then on the hub.
         folders: searched for names, with their subfolders.
         revision: of the hub's rhasspy/piper-voices: tag, branch or commit.
-        voice: used if a request names none and is in its language; empty: the first one of `voices`.
-        speaker: name or number of the speaker of that voice, if it has several; unset: the voice's default.
+        voice: used if a request names none and is in its language, also VOICE#SPEAKER; empty: the first one of `voices`.
+        speaker: of that voice, if it has several: a number as an integer, a name as a text; unset: the voice's default.
         words_per_minute: approximate rate if a request sets none; unset: the voice's own.
-        seed: of the noise, if a request brings none.
+        seed: of the noise, if a request brings none; modulo 2**63.
         noise_scale, noise_w: strength of the noise of the sound and of the durations; unset: the voice's own.
         threads: per utterance. Another number changes the last bits of samples.
         workers: utterances at once.

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +24,16 @@ from omnigap.vocabulary import Reason
 from omnigap_services.audio import is_silent
 from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import VoiceFiles
-from omnigap_services.piper.noise import UnseedableNoiseError, noise_values, with_noise_inputs
+from omnigap_services.piper.noise import (
+    OtherFilesError,
+    UnseedableNoiseError,
+    check_one_file,
+    noise_values,
+    with_noise_inputs,
+)
 from omnigap_services.piper.options import SERVICE, PiperOptions
 from omnigap_services.piper.text import nothing_to_speak, pieces, spoken_text
-from omnigap_services.weights import LFS_POINTER, is_lfs_pointer
+from omnigap_services.weights import LFS_POINTER, content_revision, file_hash, files_below, is_lfs_pointer
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +44,13 @@ UNKNOWN_LANGUAGE = "und"
 
 _INPUTS = {"input", "input_lengths", "scales"}
 _banks = lru_cache(maxsize=16)(noise_values)
+
+# What piper-tts's phonemizer of Chinese loads: a folder beside the voice, and a tokenizer of the hub.
+_PINYIN_FOLDER, _PINYIN_MODEL = "g2pW", "g2pw.onnx"
+_TOKENIZER, _VOCABULARY = "bert-base-chinese", "vocab.txt"
+_TOKENIZER_FILES = {_VOCABULARY, "tokenizer.json", "tokenizer_config.json", "added_tokens.json"}
+# Not all libraries of piper-tts's phonemizers may be used by two threads, and some keep state of the whole process.
+_phonemizing = threading.Lock()
 
 
 class _SeededSession:
@@ -57,6 +73,7 @@ class LoadedVoice:
         sample_rate: Hz.
         speakers: their numbers by name; empty: the voice has one.
         sample: a text that it can speak.
+        hashes: SHA-256 of what is loaded, by the file's name.
     """
 
     def __init__(self, files: VoiceFiles, options: PiperOptions) -> None:
@@ -70,8 +87,11 @@ class LoadedVoice:
         self.language = _language(files.name, described, self._config.espeak_voice)
         self.sample_rate = self._config.sample_rate
         self.speakers = _speakers(self._config)
+        self.hashes = {path.name: file_hash(path) for path in (files.model, files.config)} | self._pinyin_hashes()
         self._reported: set[str] = set()
         self._session, self._noise = self._load_session()
+        # One for all requests: it keeps the phonemizer of its language, which may take seconds to load.
+        self._phonemizer = self._voice(0)
         self.sample = self._sample()
         self._check()
 
@@ -93,7 +113,7 @@ class LoadedVoice:
         )
         voice = self._voice(seed)
         spoken = False
-        for sentence in voice.phonemize(spoken_text(text, self.name, self.language)):
+        for sentence in self._phonemes(spoken_text(text, self.name, self.language)):
             for piece in pieces(self._known(sentence)):
                 if any(phoneme.isalnum() for phoneme in piece):
                     spoken = True
@@ -102,9 +122,13 @@ class LoadedVoice:
         if not spoken:
             raise nothing_to_speak(text)
 
+    def _phonemes(self, text: str) -> list[list[str]]:
+        with _phonemizing:
+            return self._phonemizer.phonemize(text)
+
     def _voice(self, seed: int) -> PiperVoice:
         session: Any = _SeededSession(self._session, self._noise, seed)
-        # The phonemizer of Chinese voices downloads its own model into a folder.
+        # The phonemizer of Chinese voices has its model in a folder in this one.
         return PiperVoice(session=session, config=self._config, download_dir=self.files.model.parent)
 
     def _known(self, phonemes: list[str]) -> list[str]:
@@ -137,6 +161,34 @@ class LoadedVoice:
         letters = [letter for letter in self._config.phoneme_id_map if letter.isalpha() and len(letter) == 1]
         return "".join(letters[:20]) or "a"
 
+    def _pinyin_hashes(self) -> dict[str, str]:
+        """Hashes of the models of a voice with pinyin, which piper-tts would download without a fixed revision."""
+        if self._config.phoneme_type != PhonemeType.PINYIN:
+            return {}
+        folder = self.files.model.with_name(_PINYIN_FOLDER)
+        if not (folder / _PINYIN_MODEL).is_file():
+            raise self._wrong(
+                f"its phonemizer (pinyin) needs {_PINYIN_FOLDER}/{_PINYIN_MODEL} beside it, which is not downloaded at"
+                " the start: put the folder there, or use a Chinese voice with phonemes of espeak"
+            )
+        from huggingface_hub import hf_hub_download
+
+        try:
+            tokenizer = Path(hf_hub_download(_TOKENIZER, _VOCABULARY, local_files_only=True)).parent
+        except (OSError, ValueError) as error:
+            # Without it, transformers reads every character as unknown, and reports nothing.
+            raise self._wrong(
+                f"its phonemizer (pinyin) needs {_TOKENIZER} in the hub's cache, which is not downloaded at the start:"
+                f" run hf download {_TOKENIZER} {_VOCABULARY}"
+            ) from error
+        # config.py of the folder is imported, which may write __pycache__.
+        names = [name for name in files_below(folder) if "__pycache__" not in name.split("/")]
+        tokens = [name for name in files_below(tokenizer) if name in _TOKENIZER_FILES]
+        return {
+            f"{self.name}/{_PINYIN_FOLDER}": content_revision(folder, names),
+            f"{self.name}/{_TOKENIZER}": content_revision(tokenizer, tokens),
+        }
+
     def _read_config(self) -> dict[str, Any]:
         path = self.files.config
         try:
@@ -165,12 +217,13 @@ class LoadedVoice:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = options.threads, 1
         settings.log_severity_level = 3
-        # For models whose weights are in a second file.
-        settings.add_session_config_entry("session.model_external_initializers_file_folder_path", str(path.parent))
         try:
             data = path.read_bytes()
+            check_one_file(data)
             model, noise = (data, ()) if silent else with_noise_inputs(data)
             session = onnxruntime.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+        except OtherFilesError as error:
+            raise self._wrong(f"{error}, which the digest would not cover: save it as one file") from error
         except UnseedableNoiseError as error:
             text = f"{error}, so no text would be spoken twice in the same way: set noise_scale and noise_w to 0"
             raise self._wrong(text) from error
@@ -186,15 +239,17 @@ class LoadedVoice:
             found, wanted = ", ".join(sorted(names)), ", ".join(sorted(expected))
             raise self._wrong(f"{self.files.model.name} has the inputs {found} instead of {wanted}: not its model")
         try:
-            voice = self._voice(0)
-            voice.phonemize(self.sample)
+            with _no_hub():
+                self._phonemes(self.sample)
         except Exception as error:
             raise self._wrong(
                 f"its phonemizer ({self._config.phoneme_type.value}) can't start ({type(error).__name__}: {error}):"
                 " install the extra of piper-tts for its language"
             ) from error
         try:
-            voice.phoneme_ids_to_audio([max((max(ids) for ids in self._config.phoneme_id_map.values()), default=0)])
+            self._phonemizer.phoneme_ids_to_audio(
+                [max((max(ids) for ids in self._config.phoneme_id_map.values()), default=0)]
+            )
             if is_silent(next(self.speak(self.sample, None, 1.0, 0))):
                 raise ValueError("it is silent")
         except Exception as error:
@@ -203,6 +258,19 @@ class LoadedVoice:
 
     def _wrong(self, text: str) -> OptionsError:
         return OptionsError(f"service {SERVICE}: option 'voices': the voice {self.files.model}: {text}")
+
+
+@contextmanager
+def _no_hub() -> Iterator[None]:
+    """The hub's client uses its cache only: a phonemizer would download the newest revision of its tokenizer."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _full_scale(audio: npt.NDArray[np.float32]) -> Samples:

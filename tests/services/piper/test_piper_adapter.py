@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
@@ -171,6 +174,14 @@ def test_a_request_may_bring_its_seed(served: Served) -> None:
     assert len({clip.samples.tobytes() for clip in clips}) == 3
 
 
+def test_a_seed_may_be_negative(served: Served) -> None:
+    """Seeds are signed numbers in the contract; other services take them modulo 2**63 too."""
+    clips = {seed: spoken(served, decoding=pb.Decoding(seed=seed)) for seed in (-1, 2**63 - 1, -(2**63), -7)}
+    assert same(clips[-1], clips[2**63 - 1])
+    assert same(clips[-(2**63)], spoken(served))
+    assert not same(clips[-1], clips[-7])
+
+
 def test_another_process_gives_the_same_samples(served: Served, serve: Serve, voices: Path) -> None:
     other = serve(
         "omnigap_services.piper.adapter:PiperAdapter", {"voices": [str(voices / f"{NAME}.onnx"), str(voices)]}
@@ -196,12 +207,32 @@ def test_options_set_voice_speaker_rate_and_seed_of_requests_that_name_none(host
     assert same(spoken(slow), spoken(plain, voice=settings, decoding=pb.Decoding(seed=3)))
 
 
+def test_a_speaker_is_a_number_as_an_integer_and_a_name_as_a_text(hosted: Host, tmp_path: Path) -> None:
+    write_voice(tmp_path, speakers={"30": 0, "0": 30})
+    plain = hosted(PiperAdapter({"voices": [str(tmp_path)]}))
+    by_name = {name: spoken(plain, voice=voice(f"{NAME}#{name}")) for name in ("30", "0")}
+    assert not same(by_name["30"], by_name["0"])
+    for options, name in (({"speaker": 30}, "0"), ({"speaker": "30"}, "30"), ({"voice": f"{NAME}#30"}, "30")):
+        assert same(spoken(hosted(PiperAdapter({"voices": [str(tmp_path)], **options}))), by_name[name])
+
+
+def test_a_name_may_contain_the_mark_of_a_speaker(hosted: Host, tmp_path: Path) -> None:
+    write_voice(tmp_path, "take#2")
+    served = hosted(PiperAdapter({"voices": [str(tmp_path)], "voice": "take#2"}))
+    assert same(spoken(served, voice=voice("take#2")), spoken(served))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"voice": "klingon"}, f"'voice' is 'klingon': the option voices has .*{NAME}"),
-        ({"voice": "de_DE-hum-medium", "speaker": "carl"}, "'speaker' is 'carl'.* 2 speaker.*anna, bert"),
-        ({"voice": "de_DE-hum-medium", "speaker": 7}, "'speaker' is '7'"),
+        ({"voice": "de_DE-hum-medium", "speaker": "carl"}, "'speaker' is 'carl'.* 2 speaker.*anna.*bert"),
+        ({"voice": "de_DE-hum-medium", "speaker": 7}, r"'speaker' is 7: .*'bert' \(number 30\)"),
+        ({"voice": "de_DE-hum-medium", "speaker": "30"}, r"'speaker' is '30': .*'bert' \(number 30\)"),
+        ({"voice": "de_DE-hum-medium#anna", "speaker": 30}, "'speaker' is 30, and option 'voice' .*: remove one"),
+        ({"voice": "de_DE-hum-medium#anna", "speaker": "anna"}, "'speaker' is 'anna', and .*: remove one"),
+        ({"voice": "de_DE-hum-medium#30"}, "'voice' is 'de_DE-hum-medium#30'.*de_DE-hum-medium#bert"),
+        ({"voice": "de_DE-hum-medium#"}, "'voice' is 'de_DE-hum-medium#'"),
         ({"voice": NAME, "speaker": 0}, "1 speaker"),
         ({"words_per_minute": RATES_WPM[1] + 1}, "'words_per_minute'"),
         ({"noise_scale": -1}, "'noise_scale'"),
@@ -245,6 +276,49 @@ def test_the_digest_covers_both_files(hosted: Host, tmp_path: Path, suffix: str)
     else:
         path.write_text(path.read_text() + "\n")
     assert hosted(PiperAdapter({"voices": [str(tmp_path)]})).describe().digest != before
+
+
+def test_the_model_of_the_chinese_phonemizer_is_used_from_its_folder_only(
+    hosted: Host, tmp_path: Path, hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phonemizer is a fake: the real one needs a model of hundreds of megabytes."""
+    offline: list[bool] = []
+
+    def start(folder: Path) -> SimpleNamespace:
+        # What the real one does for its tokenizer: a look-up in the hub's cache, or a download.
+        offline.append(constants.HF_HUB_OFFLINE)
+        (folder / "__pycache__").mkdir(exist_ok=True)
+        (folder / "__pycache__" / f"config.{len(offline)}.pyc").write_bytes(b"")
+        return SimpleNamespace(phonemize=lambda text: [["n", "i", "3"] * len(text)])
+
+    def ids(phonemes: list[str], known: dict[str, list[int]]) -> list[int]:
+        return [known.get(phoneme, [9])[0] for phoneme in phonemes]
+
+    module = SimpleNamespace(ChinesePhonemizer=start, phonemes_to_ids=ids)
+    monkeypatch.setitem(sys.modules, "piper.phonemize_chinese", module)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    write_voice(tmp_path, "zh_CN-hum-low", phoneme_type="pinyin", espeak={"voice": "cmn"})
+    options = {"voices": [str(tmp_path / "zh_CN-hum-low.onnx")]}
+    with pytest.raises(OptionsError, match=r"g2pW/g2pw\.onnx beside it, which is not downloaded"):
+        PiperAdapter(options).load()
+    (tmp_path / "g2pW").mkdir()
+    (tmp_path / "g2pW" / "g2pw.onnx").write_bytes(b"0")
+    with pytest.raises(OptionsError, match=r"needs bert-base-chinese .*: run hf download bert-base-chinese vocab\.txt"):
+        PiperAdapter(options).load()
+    assert offline == []
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "vocab.txt").write_bytes(b"0")
+    snapshot = in_hub_cache(tmp_path / "bert", hub_cache, "bert-base-chinese", "0" * 40)
+    digests = []
+    for path in (tmp_path / "g2pW" / "g2pw.onnx", tmp_path / "g2pW" / "config.py", snapshot / "vocab.txt"):
+        path.write_bytes(b"1")
+        served = hosted(PiperAdapter(options))
+        assert same(spoken(served, "你好"), spoken(served, "再见"))
+        digests.append(served.describe().digest)
+    assert hosted(PiperAdapter(options)).describe().digest == digests[-1]
+    assert len(set(digests)) == 3
+    # Once for each service, and the hub's client is as before.
+    assert offline == [True] * 4 and not constants.HF_HUB_OFFLINE
 
 
 def test_the_digest_covers_what_changes_samples_and_no_limits(hosted: Host, voices: Path) -> None:

@@ -7,8 +7,15 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
-from omnigap_services.piper.noise import NOISE_VALUES, UnseedableNoiseError, noise_values, with_noise_inputs
-from tests.helpers.tiny_piper import model_bytes
+from omnigap_services.piper.noise import (
+    NOISE_VALUES,
+    OtherFilesError,
+    UnseedableNoiseError,
+    check_one_file,
+    noise_values,
+    with_noise_inputs,
+)
+from tests.helpers.tiny_piper import external_tensor, model_bytes, with_constant, with_graph_field
 
 PHONEMES = np.arange(1, 11, dtype=np.int64)[None]
 
@@ -68,3 +75,36 @@ def test_another_random_operator_is_refused_by_its_name(operator: str) -> None:
 def test_a_model_without_noise_is_unchanged() -> None:
     model = model_bytes(random="Identity")
     assert with_noise_inputs(model) == (model, ())
+
+
+TENSOR = external_tensor("weights.bin")
+SPARSE = b"\x0a" + bytes([len(TENSOR)]) + TENSOR
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        with_graph_field(model_bytes(), 5, TENSOR),
+        with_graph_field(model_bytes(), 15, SPARSE),
+        with_constant(model_bytes(), 5, TENSOR),
+        with_constant(model_bytes(), 10, TENSOR),
+        with_constant(model_bytes(), 22, SPARSE),
+        with_constant(model_bytes(), 5, TENSOR, in_branch=True),
+        with_constant(model_bytes(), 5, TENSOR, in_function=True),
+    ],
+    ids=["initializer", "sparse initializer", "constant", "list", "sparse constant", "branch", "function"],
+)
+def test_weights_in_another_file_are_found_wherever_they_are(model: bytes) -> None:
+    with pytest.raises(OtherFilesError, match=r"weights\.bin"):
+        check_one_file(model)
+
+
+def test_a_model_of_one_file_passes() -> None:
+    check_one_file(model_bytes())
+
+
+def test_noise_in_a_function_is_refused() -> None:
+    node = b"\x22\x10RandomNormalLike"
+    function = b"\x3a" + bytes([len(node)]) + node
+    with pytest.raises(UnseedableNoiseError, match="function"):
+        with_noise_inputs(model_bytes() + b"\xca\x01" + bytes([len(function)]) + function)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import piper.voice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +22,7 @@ from omnigap_services.options import OptionsError
 from omnigap_services.piper.files import find_voices
 from omnigap_services.piper.options import PiperOptions
 from omnigap_services.piper.voice import LoadedVoice
-from tests.helpers.tiny_piper import SAMPLES_PER_PHONEME, write_voice
+from tests.helpers.tiny_piper import SAMPLES_PER_PHONEME, external_tensor, with_graph_field, write_voice
 
 Load = Callable[..., LoadedVoice]
 TEXT = "The capital of France is Paris."
@@ -120,7 +123,7 @@ def test_a_description_without_a_key_is_refused_by_its_name(tmp_path: Path, key:
         ({"audio": {"sample_rate": 0}}, "sample rate"),
         ({"audio": "x"}, ".onnx.json"),
         ({"espeak": {"voice": "no-such-voice"}}, "phonemizer"),
-        ({"phoneme_type": "pinyin"}, "piper-tts"),
+        ({"phoneme_type": "pinyin"}, "g2pW/g2pw.onnx"),
         ({"phoneme_type": "japanese"}, "piper-tts"),
         ({"phoneme_type": "thai"}, "piper-tts"),
         ({"phoneme_id_map": []}, ".onnx.json"),
@@ -152,6 +155,33 @@ def test_noise_that_cannot_be_seeded_is_refused_unless_it_is_off(tmp_path: Path)
     assert "set noise_scale and noise_w to 0" in refusal(path)
     voice = load(path, noise_scale=0, noise_w=0)
     assert np.array_equal(speech(voice), speech(voice))
+
+
+@pytest.mark.parametrize("options", [{}, {"noise_scale": 0, "noise_w": 0}], ids=["noise", "no noise"])
+def test_a_model_with_weights_in_another_file_is_refused(tmp_path: Path, options: dict[str, object]) -> None:
+    """The digest would be the same with other weights in that file."""
+    path = write_voice(tmp_path)
+    path.write_bytes(with_graph_field(path.read_bytes(), 5, external_tensor("weights.bin")))
+    (tmp_path / "weights.bin").write_bytes(b"\0\0\0\0")
+    assert "weights.bin" in refusal(path, **options)
+
+
+def test_a_phonemizer_is_loaded_once_for_all_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of Arabic takes a model with it, that of Chinese one of hundreds of megabytes."""
+    real, loaded = piper.voice.TashkeelDiacritizer, []
+
+    def counted(*arguments: Any) -> Any:
+        loaded.append(real(*arguments))
+        return loaded[-1]
+
+    monkeypatch.setattr(piper.voice, "TashkeelDiacritizer", counted)
+    voice = load(write_voice(tmp_path, "ar_JO-hum-low", espeak={"voice": "ar"}))
+    texts = ["ما عاصمة فرنسا؟", "كم عدد التفاح؟", "مرحبا"] * 2
+    alone = [speech(voice, text, seed=3) for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda text: speech(voice, text, seed=3), texts))
+    assert all(map(np.array_equal, alone, together))
+    assert len(loaded) == 1
 
 
 def test_the_same_text_gives_the_same_samples_after_other_texts(tmp_path: Path) -> None:
