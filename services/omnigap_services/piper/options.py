@@ -29,7 +29,7 @@ class PiperOptions(Options):
             "en_US-joe-medium", which are looked up in `folders`, in the hub's cache and then on the hub.
         folders: searched for names, with their subfolders.
         revision: of the hub's rhasspy/piper-voices: tag, branch or commit.
-        voice: used if a request names none and is in its language, also VOICE#SPEAKER; empty: the first one of `voices`.
+        voice: for requests without a voice in its language, also VOICE#SPEAKER; empty: the first one of `voices`.
         speaker: of that voice, if it has several: a number as an integer, a name as a text; unset: the voice's default.
         words_per_minute: approximate rate if a request sets none; unset: the voice's own.
         seed: of the noise, if a request brings none; modulo 2**63.
