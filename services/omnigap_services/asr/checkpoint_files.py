@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from omnigap.errors import OmnigapError
 from omnigap_services.asr.checkpoint_name import true_name
 from omnigap_services.asr.model_file import ModelFile, ModelFileError, read_model_file
 from omnigap_services.asr.options import SHIPPED_CHECKPOINT, SHIPPED_NAME, AsrOptions
@@ -108,7 +109,7 @@ def _checked(folder: Path, option: str, name: str, hub_name: str = "") -> Checkp
     return Checkpoint(folder, name or known, revision, source, features, assumed, declares, *seconds)
 
 
-class _UnusableError(Exception):
+class _UnusableError(OmnigapError):
     """What is wrong with a folder, and how it is repaired."""
 
 

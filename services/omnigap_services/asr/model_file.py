@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from omnigap.errors import OmnigapError
 from omnigap_services.weights import LFS_POINTER, is_lfs_pointer
 
 # Of CTranslate2's `model_spec.py`: from version 4 on, a variable has its type and its bytes before its data.
@@ -18,7 +19,7 @@ _ENCODER_LAYERS = {384: 4, 512: 6, 768: 12, 1024: 24, 1280: 32}
 _ENGLISH_WORDS = 51_864
 
 
-class ModelFileError(ValueError):
+class ModelFileError(OmnigapError, ValueError):
     """The file is no complete CTranslate2 model; the message says why."""
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from omnigap.errors import OmnigapError
+
 __all__ = [
     "NOISE_VALUES",
     "OtherFilesError",
@@ -35,11 +37,11 @@ _TYPE_TENSOR = 4
 _EXTERNAL = 1
 
 
-class UnseedableNoiseError(ValueError):
+class UnseedableNoiseError(OmnigapError, ValueError):
     """The graph draws random numbers in a way that can't be replaced by an input."""
 
 
-class OtherFilesError(ValueError):
+class OtherFilesError(OmnigapError, ValueError):
     """The model is not one file."""
 
 
