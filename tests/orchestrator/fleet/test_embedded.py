@@ -68,7 +68,7 @@ async def test_a_service_that_cannot_start_names_the_command_that_fetches_its_fi
     with pytest.raises(ExceptionGroup) as caught:
         await fleet.__aenter__()
     message = str(first_error(caught.value))
-    assert "model.bin is missing" in message
+    assert "of-nobody" in message
     assert message.endswith("fetch them first: python weights/fetch.py")
     assert children() == []
 
