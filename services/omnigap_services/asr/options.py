@@ -32,7 +32,7 @@ class AsrOptions(Options):
         padding_s: clips are padded to multiples of this many seconds; 0: to the checkpoint's whole window; unset: the
             `padding_seconds` of the checkpoint's preprocessor_config.json, else the whole window. Refused if the
             checkpoint declares no `padding_seconds`: it was trained with the whole window.
-        force_padding: use `padding_s` nevertheless; docs/models/asr-scorers.md has what it does to tiny.en.
+        force_padding: use a `padding_s` that the checkpoint does not declare: docs/models/asr-scorers.md.
         language: used if the request names none.
         detect_language: report the spoken language too (multilingual checkpoints; costs a second encoder pass).
     """

@@ -72,7 +72,7 @@ def _first_parts(names: Iterable[str]) -> list[str]:
 
 
 def _only(service: str, folder: Path) -> str:
-    """The GGUF file that a folder stands for; empty if it has other weights, or none."""
+    """The GGUF file of a folder; empty if it has other weights, or none."""
     names = list(files_below(folder))
     if any(name.lower().endswith(WEIGHT_SUFFIXES) for name in names):
         return ""
