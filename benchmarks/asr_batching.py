@@ -8,12 +8,13 @@ transcript differs from that of the single clip.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -23,11 +24,11 @@ from omnigap.media.audio import Samples
 from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 
-_SPEAK = """
-import sys
+ESPEAK = """
+import json, sys
 from omnigap_services.espeak.library import synthesise
-for line in sys.stdin.read().splitlines():
-    samples = synthesise(line, "en-us", 175)
+for text in json.load(sys.stdin):
+    samples = synthesise(text, sys.argv[1])
     sys.stdout.buffer.write(len(samples).to_bytes(4, "little") + samples.tobytes())
 """
 
@@ -44,11 +45,14 @@ def answers(count: int) -> list[str]:
     return [texts[number % len(texts)] for number in range(count)]
 
 
-def spoken(texts: list[str]) -> list[Samples]:
-    """The texts as 16 kHz clips, made in another process (libespeak-ng keeps global state)."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SPEAK], input="\n".join(texts).encode(), stdout=subprocess.PIPE, check=True
-    )
+def spoken(script: str, voice: str, texts: Sequence[str]) -> list[Samples]:
+    """The texts as 16 kHz clips of shape (n,), made in a process of their own (libespeak-ng keeps global state).
+
+    Args:
+        script: Python that reads a JSON list of texts and writes the number and the bytes of the samples of each.
+    """
+    command = [sys.executable, "-c", script, voice]
+    done = subprocess.run(command, input=json.dumps(texts).encode(), stdout=subprocess.PIPE, check=True)
     clips, at = [], 0
     while at < len(done.stdout):
         size = int.from_bytes(done.stdout[at : at + 4], "little")
@@ -86,7 +90,7 @@ def main(count: int, batch: int, checkpoint: str, compute_type: str, threads: in
         {"checkpoint": checkpoint, "compute_type": compute_type, "cpu_threads": threads, "max_batch_size": batch}
     )
     engine = AsrEngine(options)
-    clips = spoken(answers(count))
+    clips = spoken(ESPEAK, "en-us", answers(count))
     engine.transcribe(clips[:batch])
     single, single_s = timed(lambda: [engine.transcribe([clip])[0].text for clip in clips])
     batched, batched_s = timed(lambda: [transcript.text for transcript in engine.transcribe(clips)])

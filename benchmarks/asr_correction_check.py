@@ -3,10 +3,11 @@
     python benchmarks/asr_correction_check.py runs/real-cpu
 
 The own text is what the model wrote before it was spoken. Where the speech says it and the calibration fits the
-answers, the corrected score estimates the score of the own text on the same items. Both have the same sampling error of
-items, so an interval that contains the own text's score is a weak check; the standard error of the calibration alone is
-printed beside the difference. Exit codes: 0 every interval contains the own text's value, 1 one does not, 2 nothing to
-compare.
+answers, the corrected score estimates the score of the own text on the same items. Its interval also covers the
+sampling error of the items, which both scores share, so it contains the own text's score more often than it should. The
+standard error of the calibration alone is therefore printed beside the difference.
+
+Exit codes: 0 every interval contains the own text's value, 1 one does not, 2 nothing to compare.
 """
 
 from __future__ import annotations

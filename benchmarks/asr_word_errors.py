@@ -10,17 +10,14 @@ that of the ratio over texts. Piper voices need the extra `piper`, and speak as 
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 import numpy as np
-from asr_batching import processor
+from asr_batching import ESPEAK, processor, spoken
 
 from omnigap.media.audio import Samples
 from omnigap_orchestrator.analysis.intervals import ClusterTotals, cluster_t
@@ -30,13 +27,6 @@ from omnigap_services.asr.engine import AsrEngine
 from omnigap_services.asr.options import AsrOptions
 
 # Each voice speaks in its own process: libespeak-ng keeps global state, and piper-tts has a copy of its own.
-_ESPEAK = """
-import json, sys
-from omnigap_services.espeak.library import synthesise
-for text in json.load(sys.stdin):
-    samples = synthesise(text, sys.argv[1])
-    sys.stdout.buffer.write(len(samples).to_bytes(4, "little") + samples.tobytes())
-"""
 _PIPER = """
 import json, sys
 import numpy
@@ -70,18 +60,6 @@ def texts_by_column(limit: int) -> dict[str, list[str]]:
         if column != "choice":
             found["sentence"][SENTENCE.format(answer)] = None
     return {name: list(texts)[:limit] for name, texts in found.items()}
-
-
-def spoken(script: str, voice: str, texts: Sequence[str]) -> list[Samples]:
-    """The texts as 16 kHz clips of shape (n,)."""
-    command = [sys.executable, "-c", script, voice]
-    done = subprocess.run(command, input=json.dumps(texts).encode(), stdout=subprocess.PIPE, check=True)
-    clips, at = [], 0
-    while at < len(done.stdout):
-        size = int.from_bytes(done.stdout[at : at + 4], "little")
-        clips.append(np.frombuffer(done.stdout, dtype=np.float32, count=size, offset=at + 4))
-        at += 4 + 4 * size
-    return clips
 
 
 def with_interval(errors: Sequence[WordErrors]) -> str:
@@ -147,7 +125,7 @@ def main(
         {**each, "padding_s": padding_s, "force_padding": True} for each in options if padding_s and each["checkpoint"]
     ]
     engines = [AsrEngine(AsrOptions.model_validate(each)) for each in (*options, *forced)]
-    sources = [(_ESPEAK, name, f"espeak {name}") for name in voices or VOICES]
+    sources = [(ESPEAK, name, f"espeak {name}") for name in voices or VOICES]
     sources += [(_PIPER, path, f"Piper {Path(path).stem}") for path in piper]
     heads = [f"{name} ({len(texts[name])})" for name in _SHORT]
     all_short = sum(len(texts[name]) for name in _SHORT)

@@ -1,7 +1,7 @@
 """The identity of weights: a hash of the files that a loader reads, independent of the folder's name and layout.
 
-The same files have one hash in a plain folder and in the hub's cache, whose files are symbolic links to blobs. What all
-services say of that cache and of files that did not come is here too.
+The same files have one hash in a plain folder and in the hub's cache, whose files are symbolic links to blobs. The
+errors for files that the hub did not give, and for Git LFS pointers, are here too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_PREFIX = "models--"
 _LFS_START = b"version https://git-lfs"
 
-LFS_POINTER = "a Git LFS pointer instead of the file that it names (`git lfs pull` brings it)"
+LFS_POINTER = "a Git LFS pointer instead of the file that it names (`git lfs pull` downloads it)"
 """What a file is for which `is_lfs_pointer` is true, for errors."""
 
 

@@ -296,7 +296,7 @@ def _from_hub(name: str, revision: str | None, prefix: str) -> Path:
         hint = f"did you mean {close[0]!r}?" if close else f"known names: {', '.join(_MODELS)}"
         raise OptionsError(
             f"the option {prefix}checkpoint is {name!r}, which is neither a folder ({Path(name).absolute()} does not "
-            f"exist) nor a name that faster-whisper knows ({hint})"
+            f"exist) nor one of the names of faster-whisper ({hint})"
         )
     try:
         return Path(download_model(name, revision=revision))

@@ -20,7 +20,7 @@ class AsrOptions(Options):
     """Options of the `asr` service, and of every in-process ASR engine.
 
     Attributes:
-        checkpoint: folder of a CTranslate2 Whisper, or a name that faster-whisper knows or finds on the hub; empty: the
+        checkpoint: folder of a CTranslate2 Whisper, or a name of faster-whisper or of the hub; empty: the
             shipped one.
         revision: hub revision (branch, tag or commit) of a named checkpoint; for a folder it is refused.
         name: of this scorer in reports; empty: that of the checkpoint, from the hub or its folder.

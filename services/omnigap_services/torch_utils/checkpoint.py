@@ -195,7 +195,7 @@ def loader_files(folder: Path) -> list[str]:
     Documents, pictures, hidden files, weights for other frameworks and what training leaves behind are left out, and
     weights in PyTorch's older format beside the same ones as safetensors.
     """
-    names = [name for name in files_below(folder) if not _matches(name.lower(), (*_UNREAD, *_OTHER))]
+    names = [name for name in files_below(folder) if not matches(name.lower(), (*_UNREAD, *_OTHER))]
     present = set(names)
     return [name for name in names if not _is_duplicate(PurePosixPath(name), present)]
 
@@ -203,7 +203,7 @@ def loader_files(folder: Path) -> list[str]:
 def _is_duplicate(name: PurePosixPath, present: Collection[str]) -> bool:
     """Whether transformers reads the safetensors file next to it instead."""
     return any(
-        _matches(name.name, patterns) and any(str(name.with_name(preferred)) in present for preferred in preferreds)
+        matches(name.name, patterns) and any(str(name.with_name(preferred)) in present for preferred in preferreds)
         for preferreds, patterns in _PREFERRED.items()
     )
 
@@ -289,23 +289,24 @@ def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] 
         OptionsError: see `load_whole`.
     """
     if others := sorted(found["mismatched_keys"]):
-        shown = _shortened([f"{name} {_shape(here)} for {_shape(wanted)}" for name, here, wanted in others])
+        shown = shortened([f"{name} {_shape(here)} for {_shape(wanted)}" for name, here, wanted in others])
         raise OptionsError(
             f"{who} has {_count(len(others))} in another shape than its config says ({shown}): download it again"
         )
-    missing = sorted(name for name in found["missing_keys"] if not _matches(name, _TRAINING_ONLY))
-    if refused := [name for name in missing if not _matches(name, allowed)]:
+    missing = sorted(name for name in found["missing_keys"] if not matches(name, _TRAINING_ONLY))
+    if refused := [name for name in missing if not matches(name, allowed)]:
         raise OptionsError(
-            f"{who} lacks {_count(len(refused))} of this kind of model ({_shortened(refused)}), which would be random:"
+            f"{who} lacks {_count(len(refused))} of this kind of model ({shortened(refused)}), which would be random:"
             f" download the whole checkpoint{advice}; if no answer depends on them, list them in allow_missing_weights"
         )
     if missing:
         _log.warning(
-            "%s lacks %s (%s), which allow_missing_weights permits", who, _count(len(missing)), _shortened(missing)
+            "%s lacks %s (%s), which allow_missing_weights permits", who, _count(len(missing)), shortened(missing)
         )
 
 
-def _matches(name: str, patterns: Collection[str]) -> bool:
+def matches(name: str, patterns: Collection[str]) -> bool:
+    """Whether a name fits one of the patterns, which may have * and ?."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
@@ -317,7 +318,8 @@ def _shape(shape: Collection[int]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _shortened(names: list[str]) -> str:
+def shortened(names: list[str]) -> str:
+    """The first names of a list, for a message."""
     return ", ".join(names[:_MAX_NAMES]) + (", ..." if len(names) > _MAX_NAMES else "")
 
 

@@ -63,12 +63,12 @@ async def test_services_start_on_free_ports_and_stop_at_the_end(tmp_path: Path) 
 
 
 async def test_a_service_that_cannot_start_names_the_command_that_fetches_its_files(tmp_path: Path) -> None:
-    services = (ServiceSpec("scorer", Role.SCORER, "asr", {"checkpoint": "./weights/of-nobody"}),)
+    services = (ServiceSpec("scorer", Role.SCORER, "asr", {"checkpoint": "./weights/missing"}),)
     fleet = EmbeddedFleet(services, tmp_path, print, setup="python weights/fetch.py")
     with pytest.raises(ExceptionGroup) as caught:
         await fleet.__aenter__()
     message = str(first_error(caught.value))
-    assert "of-nobody" in message
+    assert "weights/missing" in message
     assert message.endswith("fetch them first: python weights/fetch.py")
     assert children() == []
 

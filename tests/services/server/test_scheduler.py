@@ -76,7 +76,7 @@ async def test_requests_that_arrive_together_share_the_first_batch_of_an_adapter
     served = await running(adapter)
     answers = await asyncio.gather(*(served.caller.ask(text) for text in ("a", "b", "c")))
     assert [answer.complete.timings.batch_size for answer in answers] == [3, 3, 3]
-    # One that stays alone is answered too.
+    # A request without others is answered too.
     assert (await served.caller.ask("d")).complete.timings.batch_size == 1
 
 

@@ -112,7 +112,7 @@ class AsrCorrection(Extra):
             for row in tables.rows(CALIBRATED)
             if row.model == model and row.corrected_gap is not None
         }
-        # Also on the first screen: a correction that does not fit must not stand there without the reason.
+        # The first screen does not show the note of the section, so the heading has the reason.
         evidence = getattr(tables, "evidence", {}).get(self.name)
         unlike = evidence is not None and cast("AsrEvidence", evidence).unlike
         return {"corrected for ASR errors" + unlike * " (unreliable: the clips are unlike the answers)": gaps}

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +21,7 @@ from omnigap_services.failures import is_out_of_memory
 from omnigap_services.hf.chat.gguf_header import GgufError, GgufHeader, join
 from omnigap_services.hf.chat.options import SERVICE
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import Weights
+from omnigap_services.torch_utils.checkpoint import Weights, matches, shortened
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ _FILE = "model.gguf"
 # Factors by which frequencies of the position encoding are divided (Llama 3.1 and later).
 _FREQUENCIES = "rope_freqs.weight"
 _INSTEAD = "serve the file with llama-server and the service openai (preset llama-cpp)"
-_MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +165,12 @@ def check_whole(model: Any, source: GgufSource, weights: Weights, unexpected: Co
     used = sum(weight.numel() for weight in model.parameters())  # a tied weight counts once
     stored = sum(tensor.elements for tensor in tensors.values() if tensor.name != _FREQUENCIES)
     left_out = sorted(unexpected) or (_unmapped(model, tensors) if stored > used else [])
-    refused = [name for name in left_out if not any(fnmatchcase(name, pattern) for pattern in allowed)]
+    refused = [name for name in left_out if not matches(name, allowed)]
     if refused:
-        shown = ", ".join(refused[:_MAX_NAMES]) + (", ..." if len(refused) > _MAX_NAMES else "")
         raise _wrong(
             weights,
-            f"has {len(refused)} tensors that {type(model).__name__} does not use ({shown}): {_INSTEAD}, or list them"
-            " in allow_missing_weights if no answer depends on them",
+            f"has {len(refused)} tensors that {type(model).__name__} does not use ({shortened(refused)}): {_INSTEAD},"
+            " or list them in allow_missing_weights if no answer depends on them",
         )
 
 

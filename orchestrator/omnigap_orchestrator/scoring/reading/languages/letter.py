@@ -75,8 +75,9 @@ def find_letter(passage: Passage, choices: Sequence[str], language: str, questio
         question: raw; a negation that the passage takes over from it denies nothing.
     """
     allowed = ascii_uppercase[: len(choices)] if choices else CHOICE_LETTERS
+    asked = marked(question, language)
     for part in stated(passage, language):
-        found = _read(part, choices, allowed, language, marked(question, language))
+        found = _read(part, choices, allowed, language, asked)
         if found is not None:
             return found
     return None

@@ -30,7 +30,7 @@ def test_the_negation_of_the_question_is_no_denial(gold: str, noun: str, said: s
     name = gold.capitalize()
     for text in (
         f"{name} {said.format(noun=noun)}.",
-        f"{name} {said.format(noun=noun)}, since nobody eats it.",
+        f"{name} {said.format(noun=noun)}, since it is too hard to eat.",
         f"{name} is not.",
         f"The one that {said.format(noun=noun)} would be {gold}.",
         f"It is {gold}, which {said.format(noun=noun)}.",
