@@ -94,8 +94,8 @@ def test_a_model_that_misses_its_health_checks_is_waited_for_with_the_same_score
             docker("unpause", container)
     assert run.returncode == 0, "".join(notes)
     assert "child processes\n" not in "".join(notes)
-    # All cells were answered by this container. A call is computed twice if the pause broke its connection.
-    assert requests("demo") - asked >= CELLS
+    # All cells were answered by this container. One call was seen to be computed twice after the pause.
+    assert CELLS <= requests("demo") - asked <= CELLS + 1
     assert requests("asr") > heard
 
 
