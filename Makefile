@@ -67,7 +67,7 @@ sbom: $(VENV)/.test $(VENV)-sbom/.ready ## Write what .venv and each image consi
 	done
 
 stats: ## Count files and lines of the product code, and check the limits.
-	$(PYTHON) benchmarks/stats.py --files 440 --median 110 200 --longest 400
+	$(PYTHON) benchmarks/stats.py --files 480 --median 110 200 --longest 400
 
 bench: $(VENV)/.embedded ## Measure the speed of the orchestrator against a null model, of the ASR scorer, and of the analysis.
 	$(BIN)/python benchmarks/run_throughput.py --profile
@@ -114,6 +114,7 @@ $(VENV)/.%: $(PINNED) | $(VENV)/bin/python
 	$(if $(filter models real train,$*),$(LOCKED) -r docker/requirements/torch-$(if $(filter real,$*),$(REAL_TORCH),$(TORCH)).lock.txt)
 	$(if $(filter models real train,$*),$(LOCKED) -r docker/requirements/torch.lock.txt)
 	$(LOCKED) -r requirements/$*.lock.txt
+	$(if $(filter models,$*),$(LOCKED) -r requirements/peers.lock.txt)
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 

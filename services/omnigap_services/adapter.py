@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, final, runtime_checkable
 
 from PIL import Image
 
+from omnigap.errors import OmnigapError
 from omnigap.media import AudioClip
 from omnigap.media.audio import Samples
 from omnigap.vocabulary import Architecture, Condition, FinishReason, Modality, Support
@@ -66,6 +68,7 @@ class Card:
         input_sample_rate_hz: audio is resampled to this rate before `generate`.
         output_sample_rate_hz: rate of `speak`; 0 if the service never speaks.
         answer_seconds: seconds that one answer may take on this machine; 0: as long as the warm-up took.
+        random_weights: the weights are random (`--tiny`), so answers say nothing about the model.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Card:
     input_sample_rate_hz: int = 16_000
     output_sample_rate_hz: int = 0
     answer_seconds: float = 0.0
+    random_weights: bool = False
     max_audio_seconds: float = 120.0
     max_image_pixels: int = 16_000_000
     max_text_chars: int = 20_000
@@ -202,6 +206,10 @@ class Turn(Protocol):
         """
 
 
+class TinyError(OmnigapError, ValueError):
+    """A service has no tiny checkpoint for its options."""
+
+
 class Adapter(ABC):
     """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`.
 
@@ -214,6 +222,22 @@ class Adapter(ABC):
     def __init__(self, options: Mapping[str, object]) -> None:
         """Takes the options from `--config` or the fleet; unknown keys must be refused by name (see `read_options`)."""
         self.options = options
+
+    @classmethod
+    def build_tiny(cls, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+        """Writes a tiny random checkpoint of the true architecture, and returns the options that serve it (`--tiny`).
+
+        It has the layout of a real checkpoint, so that `load` reads it with the code that reads real ones. The same
+        options give the same weights at every start.
+
+        Args:
+            options: as given; a name of a checkpoint in them chooses the architecture and is replaced.
+            folder: an empty folder, which exists as long as the service.
+
+        Raises:
+            TinyError: the service loads no weights in its own process, or has no tiny checkpoint for the one named.
+        """
+        raise TinyError("this service loads no model of its own, so it has no --tiny: start it without")
 
     @abstractmethod
     def load(self) -> Card:

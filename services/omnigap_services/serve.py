@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -57,6 +60,12 @@ _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
     f"the environment variable {_OPTIONS_VARIABLE} and over --config. Empty texts are ignored.",
 )
 @click.option(
+    "--tiny",
+    is_flag=True,
+    help="Serve a tiny checkpoint of the same architecture with random weights, made at the start: to try the wiring "
+    "without weights or a GPU. Its answers say nothing about the model.",
+)
+@click.option(
     "--port-file",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar=PORT_FILE_VARIABLE,
@@ -78,6 +87,7 @@ def main(
     insecure: bool,
     config: Path | None,
     texts: tuple[str, ...],
+    tiny: bool,
     port_file: Path | None,
     drain_seconds: float,
     announce: bool,
@@ -96,13 +106,13 @@ def main(
         return
     if name is None:
         raise click.UsageError("name a service: omnigap-serve NAME, or --list for the names")
-    options = ServerOptions(host, port, metrics_port, drain_seconds)
+    options = ServerOptions(host, port, metrics_port, drain_seconds, random_weights=tiny)
     if not insecure and (warning := exposure_warning(host, metrics_port is not None)):
         click.echo(warning, err=True)
     given: GivenOptions | None = None
     try:
         given = _given_options(config, texts)
-        adapter = _make(name, given.merged)
+        adapter = _make(name, given.merged, _tiny_folder(name) if tiny else None)
         parent = parent_gone(parent_pid) if exit_with_parent else None
         server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
         restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
@@ -160,9 +170,21 @@ def _given_options(config: Path | None, texts: Sequence[str]) -> GivenOptions:
     return GivenOptions([source for source in sources if source.options or source.title.startswith("--config")])
 
 
-def _make(name: str, options: Mapping[str, object]) -> Adapter:
-    """Creates the adapter without loading it; raises OptionsError and ServiceError."""
+def _tiny_folder(name: str) -> Path:
+    """An empty temporary folder with the name that the card shows; it is removed when the process exits."""
+    above = Path(tempfile.mkdtemp(prefix="omnigap-tiny-"))
+    atexit.register(shutil.rmtree, above, ignore_errors=True)
+    folder = above / f"{name.rpartition(':')[2]}-tiny"
+    folder.mkdir()
+    return folder
+
+
+def _make(name: str, options: Mapping[str, object], tiny_folder: Path | None = None) -> Adapter:
+    """Creates the adapter without loading it; raises OptionsError, TinyError and ServiceError."""
     kind = adapter_class(name)
+    if tiny_folder is not None:
+        _log.warning("--tiny: %s answers with tiny random weights, which say nothing about the model", name)
+        options = kind.build_tiny(options, tiny_folder)
     # An adapter without its own constructor would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")

@@ -160,6 +160,7 @@ class DescribeResponse(_message.Message):
     OUTPUT_SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     ANSWER_SECONDS_FIELD_NUMBER: _builtins.int
     OUTDATED_FIELD_NUMBER: _builtins.int
+    RANDOM_WEIGHTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     architecture: Global___Architecture.ValueType
@@ -182,6 +183,8 @@ class DescribeResponse(_message.Message):
     """Why this service should be started again, such as options that were edited since its start; empty where it is up to
     date. Not covered by the digest.
     """
+    random_weights: _builtins.bool
+    """The weights are random and tiny (`omnigap-serve --tiny`): answers try the wiring and say nothing about the model."""
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]: ...
     @_builtins.property
@@ -217,10 +220,11 @@ class DescribeResponse(_message.Message):
         output_sample_rate_hz: _builtins.int = ...,
         answer_seconds: _builtins.float = ...,
         outdated: _builtins.str = ...,
+        random_weights: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_seconds", b"answer_seconds", "architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "outdated", b"outdated", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_seconds", b"answer_seconds", "architecture", b"architecture", "conditions", b"conditions", "digest", b"digest", "languages", b"languages", "limits", b"limits", "max_batch_size", b"max_batch_size", "max_concurrent", b"max_concurrent", "name", b"name", "outdated", b"outdated", "output_sample_rate_hz", b"output_sample_rate_hz", "parts", b"parts", "random_weights", b"random_weights", "settings", b"settings", "version", b"version", "voices", b"voices", "weights_revision", b"weights_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,7 @@ def describe(card: Card, adapter: type[Adapter]) -> pb.DescribeResponse:
         parts=[pb.ServicePart(role=part.role, name=part.name, digest=part.digest) for part in card.parts],
         output_sample_rate_hz=card.output_sample_rate_hz,
         answer_seconds=card.answer_seconds,
+        random_weights=card.random_weights,
     )
 
 

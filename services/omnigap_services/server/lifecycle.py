@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -52,12 +53,14 @@ class ServerOptions:
         port: 0 takes a free one.
         metrics_port: likewise; None: no metrics are served.
         drain_seconds: that running answers get at the end.
+        random_weights: `--tiny`; the card and its digest say so.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     metrics_port: int | None = None
     drain_seconds: float = 30.0
+    random_weights: bool = False
 
 
 class Server:
@@ -129,6 +132,8 @@ class Server:
         """
         self._adapter.on_restart = partial(_call_soon, asyncio.get_running_loop(), self._end)
         card = await self._worker.load()
+        if self.options.random_weights:
+            card = dataclasses.replace(card, random_weights=True, settings={**card.settings, "weights": "random (--tiny)"})
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
         started = time.monotonic()
