@@ -141,8 +141,8 @@ def load_tensors(
     extra = sorted(name for name in tensors if name not in own)
     if unknown := [name for name in extra if not matches(name, unused)]:
         raise OptionsError(
-            f"{who} has {len(unknown)} tensors that this service does not use ({shortened(unknown)}): it is another kind"
-            " of checkpoint"
+            f"{who} has {len(unknown)} tensors that this service does not use ({shortened(unknown)}): it is another"
+            " kind of checkpoint"
         )
     if extra:
         _log.info("%s: %d tensors are not used: %s", who, len(extra), shortened(extra))
