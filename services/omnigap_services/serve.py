@@ -259,6 +259,9 @@ async def _serve(
         await asyncio.gather(start, *ends, return_exceptions=True)
         if not await server.stop():
             _log.warning("stopped before all answers had ended or the adapter was closed")
+        # The end has begun: a second signal, such as `timeout` sends, would kill the process in its clean-up.
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 async def _start(server: Server, port_file: Path | None) -> None:
