@@ -46,6 +46,9 @@ class Fine(Adapter):
         for turn in batch:
             turn.write(Path(self.options["checkpoint"], "weights").read_text())
 
+# Without a constructor of its own.
+Bare = type("Bare", (Adapter,), {key: value for key, value in vars(Fine).items() if key != "__init__"})
+
 class Slow(Fine):
     @classmethod
     def build_tiny(cls, options, folder):
@@ -101,6 +104,12 @@ def test_equal_options_have_one_digest_in_another_folder_and_others_have_another
 
     assert digest() == digest()
     assert digest() != digest("--options", "words = 4")
+
+
+def test_an_adapter_that_takes_no_options_gets_those_of_its_checkpoint(launch: Launch, temporary: Path) -> None:
+    assert announced(launch("own_model:Bare", "--tiny", TMPDIR=str(temporary)))["random_weights"] is True
+    arguments = ("own_model:Bare", "--tiny", "--options", "words = 4")
+    assert "takes no options, but got words" in failure(launch(*arguments, TMPDIR=str(temporary)))
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM], [signal.SIGINT]])

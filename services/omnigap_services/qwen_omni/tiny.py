@@ -257,7 +257,7 @@ def _qwen3(tokenizer: Any) -> Any:
         "audio_start_token_id": ids(marks["audio_bos_token"]),
         "vision_start_token_id": ids(marks["vision_bos_token"]),
     }
-    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+    experts: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
     thinker_text = {**_text_config(len(tokenizer)), **experts, "head_dim": SIZE // 4}
     thinker_text["rope_parameters"]["mrope_interleaved"] = True
     codes, groups = 24, 4
