@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +45,18 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of each kind."""
-    from tests.services.qwen_omni import tiny
+    from omnigap_services.torch_utils.versions import let_torchvision_import
+
+    let_torchvision_import()
+    from omnigap_services.qwen_omni import tiny
+    from omnigap_services.torch_utils.tiny import write
 
     root = tmp_path_factory.mktemp("checkpoints")
-    return {kind: tiny.build(kind, root / f"tiny-{kind}") for kind in KINDS}
+    folders = {kind: root / f"tiny-{kind}" for kind in KINDS}
+    # Texts and speech of different lengths.
+    for folder, kind, speech_end in zip(folders.values(), tiny.KINDS, (0.75, 1.0), strict=True):
+        write(replace(kind, build=partial(kind.build, text_end=1.5, speech_end=speech_end)), folder, seed=1)
+    return folders
 
 
 @pytest.fixture(scope="session")
