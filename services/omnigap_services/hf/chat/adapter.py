@@ -15,9 +15,9 @@ from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
 from omnigap_services.hf.chat.generation import Generation
 from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
-from omnigap_services.hf.chat.options import SERVICE, ChatOptions, Decoding, decoding_of
+from omnigap_services.hf.chat.options import SERVICE, ChatDecoding, ChatOptions, chat_decoding
 from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
-from omnigap_services.hf.chat.streaming import TurnWriter
+from omnigap_services.torch_utils.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
@@ -82,13 +82,13 @@ class ChatAdapter(Adapter):
                 for writer in writers:
                     writer.turn.fail(error)
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[TurnWriter]]]:
+    def _groups(self, batch: Sequence[Turn]) -> list[tuple[ChatDecoding, list[TurnWriter]]]:
         """Turns that can share a batch: equal decoding and the same kinds of media; sampled ones are not batched."""
-        groups: dict[tuple[Decoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
-        single: list[tuple[Decoding, list[TurnWriter]]] = []
+        groups: dict[tuple[ChatDecoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
+        single: list[tuple[ChatDecoding, list[TurnWriter]]] = []
         for turn in batch:
             try:
-                decoding = decoding_of(turn.request.decoding, self._options)
+                decoding = chat_decoding(turn.request.decoding, self._options)
             except ContractError as error:
                 turn.fail(error)
                 continue

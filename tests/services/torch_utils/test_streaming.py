@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnigap_services.hf.chat.streaming import ThinkingSplitter
+from omnigap_services.torch_utils.streaming import ThinkingSplitter
 
 PIECES = st.lists(st.sampled_from(["<", "<th", "ink>", "</", "think>", "<think>", "</think>", "a", " ", "\n"]))
 
