@@ -72,9 +72,7 @@ class Decoding:
         return found
 
 
-def decoding_of(
-    requested: DecodingOptions, options: GenerationOptions, known_extra: Collection[str] = ()
-) -> Decoding:
+def decoding_of(requested: DecodingOptions, options: GenerationOptions, known_extra: Collection[str] = ()) -> Decoding:
     """The decoding of one request.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from omnigap.vocabulary import FinishReason, Reason
 from omnigap_services.adapter import Completion, Request
 from omnigap_services.failures import is_out_of_memory
 from omnigap_services.torch_utils.decoding import Decoding
-from omnigap_services.torch_utils.generation import StopRows, seeded
+from omnigap_services.torch_utils.generation import StopRows, seeded, split_on_oom
 from omnigap_services.torch_utils.streaming import RowDecoder, TextSplitter, TurnWriter
 
 
@@ -117,9 +117,7 @@ class TextGeneration(ABC, Generic[PromptT, DecodingT]):
             return decoding.max_new_tokens
         return min(decoding.max_new_tokens, self._context - prompt_tokens)
 
-    def _run(
-        self, writers: Sequence[TurnWriter], prompts: PromptT, limits: Sequence[int], decoding: DecodingT
-    ) -> None:
+    def _run(self, writers: Sequence[TurnWriter], prompts: PromptT, limits: Sequence[int], decoding: DecodingT) -> None:
         rows = [
             RowDecoder(writer, self._tokenizer, self._splitter(prompts, number), self._hidden_ids)
             for number, writer in enumerate(writers)
@@ -176,3 +174,16 @@ class TextGeneration(ABC, Generic[PromptT, DecodingT]):
     def _before_end(self, ids: list[int]) -> list[int]:
         """The ids before the first end mark; what follows it in a batch is padding."""
         return next((ids[:place] for place, token in enumerate(ids) if token in self._end_ids), ids)
+
+
+def answer_groups(
+    generation: TextGeneration[Any, DecodingT], groups: Iterable[tuple[DecodingT, Sequence[TurnWriter]]]
+) -> None:
+    """Answers groups of turns that can share a pass, one after another; what runs out of memory is split."""
+    for decoding, writers in groups:
+        work = partial(generation.answer, decoding=decoding)
+        try:
+            split_on_oom(writers, work, lambda writer, error: writer.turn.fail(error))
+        except Exception as error:  # fails this group only: the other groups have not run yet
+            for writer in writers:
+                writer.turn.fail(error)

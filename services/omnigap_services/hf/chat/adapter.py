@@ -7,7 +7,6 @@ import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
@@ -17,11 +16,11 @@ from omnigap_services.hf.chat.generation import Generation
 from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
 from omnigap_services.hf.chat.options import SERVICE, ChatDecoding, ChatOptions, chat_decoding
 from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
-from omnigap_services.torch_utils.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import split_on_oom
+from omnigap_services.torch_utils.streaming import TurnWriter
+from omnigap_services.torch_utils.text_generation import answer_groups
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
 _WARM_UP_TOKENS = 2
@@ -74,13 +73,7 @@ class ChatAdapter(Adapter):
         )
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        for decoding, writers in self._groups(batch):
-            work = partial(self._generation.answer, decoding=decoding)
-            try:
-                split_on_oom(writers, work, lambda writer, error: writer.turn.fail(error))
-            except Exception as error:  # fails this group only: the other groups have not run yet
-                for writer in writers:
-                    writer.turn.fail(error)
+        answer_groups(self._generation, self._groups(batch))
 
     def _groups(self, batch: Sequence[Turn]) -> list[tuple[ChatDecoding, list[TurnWriter]]]:
         """Turns that can share a batch: equal decoding and the same kinds of media; sampled ones are not batched."""
