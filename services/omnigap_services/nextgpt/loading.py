@@ -118,7 +118,7 @@ def load_nextgpt(options: NextgptOptions) -> Nextgpt:
     delta = find_files(SERVICE, "delta", options.delta, options.delta_revision, [DELTA], beside)
     encoder = find_files(SERVICE, "imagebind", options.imagebind, options.imagebind_revision, [IMAGEBIND])
     given = Path(options.imagebind).expanduser()
-    towers = _towers(given if given.is_file() else encoder.folder / IMAGEBIND, options.audio_control)
+    towers = load_towers(given if given.is_file() else encoder.folder / IMAGEBIND, options.audio_control)
     vocabulary = _vocabulary(delta, vicuna)
     placement = place(options, SERVICE)
     llm = _llm(vicuna, placement, options, vocabulary)
@@ -242,7 +242,7 @@ def _merge_lora(llm: Any, lora: Mapping[tuple[str, ...], torch.Tensor], alpha: f
         )
 
 
-def _towers(path: Path, audio: bool) -> dict[str, Tower]:
+def load_towers(path: Path, audio: bool) -> dict[str, Tower]:
     """The towers of the modalities that are used."""
     rest = read_tensors(SERVICE, "imagebind", path)
     used = ("vision", "audio") if audio else ("vision",)
@@ -275,9 +275,7 @@ def _sizes(tensors: Mapping[str, torch.Tensor], modality: str, who: str) -> Towe
     """Sizes from the shapes; heads and strides are those of ImageBind-huge."""
     needed = ("patches.weight", "positions", "blocks.0.fc1.weight", "head.weight")
     if missing := [name for name in needed if name not in tensors]:
-        raise OptionsError(
-            f"{who} has no {modality} tower (no {shortened(missing)}): download imagebind_huge.pth again"
-        )
+        raise OptionsError(f"{who} lacks the {modality} tower (no {shortened(missing)}): download it again")
     kernel, positions, fc1, head = (tensors[name] for name in needed)
     heads, width = _HEADS[modality], kernel.shape[0]
     if kernel.dim() != 4 or positions.dim() != 3 or width % heads:
