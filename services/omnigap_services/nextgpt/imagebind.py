@@ -32,7 +32,7 @@ MARGIN_COLOUR = tuple(round(255 * value) for value in _MEAN)
 """Colour of the margins of a letterboxed image: 0 after the normalisation."""
 
 CLIPS = 3
-"""Parts of a recording, spread evenly over it, whose vectors are averaged."""
+"""Parts of a recording whose vectors are averaged."""
 
 _CLIP_SECONDS = 2
 _FRAMES = 204
@@ -147,9 +147,12 @@ def _middle(image: Image.Image) -> Image.Image:
 
 
 def audio_features(samples: Samples) -> torch.Tensor:
-    """What the audio tower takes: log mel spectrograms of three clips of two seconds, the last ending with the audio.
+    """What the audio tower takes: log mel spectrograms of three clips of two seconds.
 
     Kaldi's filter bank: 25 ms every 10 ms, symmetric Hann window, pre-emphasis 0.97, 128 mels from 20 Hz.
+
+    The clips begin at 0, 1/3 and 2/3 of the time at which a last clip could begin, as in pytorchvideo 0.1.5, which the
+    authors pin: the end of a longer recording is in none of them.
 
     Args:
         samples: at 16 kHz, shape (n,); a shorter recording is all of each clip.
@@ -159,7 +162,8 @@ def audio_features(samples: Samples) -> torch.Tensor:
     """
     length = _CLIP_SECONDS * SAMPLE_RATE_HZ
     last = max(len(samples) - length, 0)
-    clips = [_log_mel(samples[start : start + length]) for start in (0, last // 2, last)]
+    starts = [last * number // CLIPS for number in range(CLIPS)]
+    clips = [_log_mel(samples[start : start + length]) for start in starts]
     # The silence behind a short clip is 0 before the normalisation, not after it.
     padded = np.stack([np.pad(clip, ((0, 0), (0, _FRAMES - clip.shape[1]))) for clip in clips])
     return (torch.from_numpy(padded[:, None]) - _AUDIO_MEAN) / _AUDIO_STD
