@@ -115,8 +115,8 @@ def authors_code(checkout: Path, wheels: Path) -> types.ModuleType:
     data.torchaudio = types.SimpleNamespace(  # type: ignore[attr-defined]
         load=load_sound, compliance=types.SimpleNamespace(kaldi=kaldi)
     )
-    # They subtract the mean of a clip in place. The clips of a recording under 8 s overlap, so the next one would have a
-    # step of the size of the mean: 0.01 here, which changes one frame and the vector by 1e-4.
+    # They subtract the mean of a clip in place. Clips of a recording under 8 s overlap, so that the next one has a
+    # step as large as the mean: 0.01 here, which changes one frame, and the vector by 1e-4.
     spectrogram = data.waveform2melspec  # type: ignore[attr-defined]
     data.waveform2melspec = lambda wave, *rest: spectrogram(wave.clone(), *rest)  # type: ignore[attr-defined]
     return module
