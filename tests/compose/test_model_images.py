@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
 from tests.compose.compose_project import ROOT, call, compose, exclusive_engine
+from tests.helpers.tiny_checkpoint import write_checkpoint
 from tests.helpers.tiny_piper import write_voice
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(3_600)]
@@ -88,8 +88,7 @@ def test_piper_finds_an_imported_voice_by_its_name_and_conforms(tmp_path: Path) 
 @pytest.mark.images
 def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="NOT CHECKED: the tiny checkpoint is made with torch: make .venv/.models")
-    command = [sys.executable, "-m", "tests.services.qwen_omni.tiny", "qwen2.5", str(tmp_path / "tiny")]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    write_checkpoint("qwen-omni", "", tmp_path / "tiny")
     compose(*FILES, "build", "fetch", "qwen-omni", timeout_s=2_400)
     _copy_in(tmp_path / "tiny")
     options = (

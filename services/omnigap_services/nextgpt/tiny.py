@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from omnigap_services.nextgpt.loading import DELTA, IMAGEBIND
+from omnigap_services.nextgpt.options import SERVICE, NextgptOptions
 from omnigap_services.nextgpt.prompt import ADDED_TOKENS, Vocabulary
+from omnigap_services.options import read_options
 from omnigap_services.torch_utils.generation import seeded
 from omnigap_services.torch_utils.tiny import (
     llama_sizes,
@@ -40,14 +42,17 @@ _LIMITS = {"max_new_tokens": 16}
 
 def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Writes the three parts, and returns the options that serve them."""
+    parts = {"vicuna": folder / "vicuna", "delta": folder, "imagebind": folder / IMAGEBIND}
+    found = tiny_options(options, {name: str(path) for name, path in parts.items()}, _LIMITS, dropped=_REVISIONS)
+    # An invalid option is reported before anything is built.
+    read_options(NextgptOptions, SERVICE, found)
     # Before transformers, which imports torchvision: that would fail next to a CPU build of torch.
     let_torchvision_import()
     with seeded(0):
         write_vicuna(folder / "vicuna")
         write_delta(folder)
         write_imagebind(folder / IMAGEBIND)
-    parts = {"vicuna": folder / "vicuna", "delta": folder, "imagebind": folder / IMAGEBIND}
-    return tiny_options(options, {name: str(path) for name, path in parts.items()}, _LIMITS, dropped=_REVISIONS)
+    return found
 
 
 def write_vicuna(folder: Path) -> None:

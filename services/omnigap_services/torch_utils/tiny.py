@@ -190,7 +190,7 @@ def spread(model: torch.nn.Module, factor: float = 3.0) -> None:
             weight.mul_(factor)
 
 
-def write_only(head: torch.Tensor, tokens: Iterable[int], end: int, end_factor: float = 1.5) -> None:
+def write_only(head: torch.Tensor, tokens: Iterable[int], end: int, end_factor: float = 1.0) -> None:
     """Changes an output matrix so that a greedy answer has these tokens only, and may end.
 
     The logits of all others are 0, so one of the chosen tokens has a larger one.

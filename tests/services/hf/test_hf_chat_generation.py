@@ -17,12 +17,13 @@ from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
 from omnigap_services.adapter import Completion, DecodingOptions, InputPart
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.options import OptionsError
 from omnigap_services.torch_utils.streaming import RowDecoder, ThinkingSplitter, TurnWriter
 from tests.helpers.recorded_turn import RecordedTurn
 from tests.helpers.serve_process import Served
-from tests.services.hf import tiny_chat, tiny_gemma, tiny_phi
+from tests.services.hf import tiny_gemma, tiny_phi
 from tests.services.hf.hosting import Build, Built, Host
 
 
