@@ -99,7 +99,8 @@ class Nextgpt:
             vector = self.audio(audio_features(media.samples).to(device)).mean(dim=0, keepdim=True)
         else:
             vector = self.vision(image_features(media, self.letterbox).to(device)[None])
-        found: torch.Tensor = self.projection(vector).to(self.llm.dtype)
+        table = self.llm.get_input_embeddings().weight
+        found: torch.Tensor = self.projection(vector).to(device=table.device, dtype=table.dtype)
         return found
 
 
