@@ -93,7 +93,7 @@ class NextgptAdapter(Adapter):
     def _card_of(self, model: Nextgpt) -> Card:
         options = self._options
         shown = options.model_dump(mode="json", include={*DECODING_OPTIONS, "allow_missing_weights", "audio_control"})
-        margins = f"padded to a square with the colour {MARGIN_COLOUR}, then {SIDE} x {SIDE}: all of it is seen"
+        margins = f"padded to a square with the colour {MARGIN_COLOUR}, then {SIDE} x {SIDE}: all of it is used"
         middle = f"its middle square, {SIDE} x {SIDE}: the ends of a wide picture are cut off"
         return Card(
             # A control must not look like the model in a table.
@@ -136,5 +136,5 @@ class NextgptAdapter(Adapter):
 def _image_capability(letterbox: bool, possible: bool) -> Capability:
     if not possible:
         return Capability(Support.UNSUPPORTED, _NO_IMAGES)
-    seen = "the whole picture, with margins" if letterbox else "the middle square of a picture"
-    return Capability(Support.NATIVE, f"one vector of {seen}, at {SIDE} x {SIDE} pixels")
+    part = "the whole picture, with margins" if letterbox else "the middle square of a picture"
+    return Capability(Support.NATIVE, f"one vector of {part}, at {SIDE} x {SIDE} pixels")

@@ -20,8 +20,8 @@ class NextgptOptions(GenerationOptions):
         imagebind: the file `imagebind_huge.pth`, its folder, or a hub name.
         imagebind_revision: the full commit of a hub name.
         lora_alpha: of the LoRA weights in the delta; unset: that of an `adapter_config.json` beside it, else 32.
-        letterbox: an image is padded to a square, so that all of it is seen; `false` cuts the longer sides off, as the
-            authors do.
+        letterbox: an image is padded to a square, so that all of it is used; `false` cuts off the ends of its longer
+            side, as the authors do.
         audio_control: answer spoken questions with the audio branch of ImageBind, as a control at chance level.
         name: in reports; empty: the delta's.
         max_new_tokens: the authors' limit by default.

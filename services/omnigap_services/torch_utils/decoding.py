@@ -82,7 +82,7 @@ def decoding_of(requested: DecodingOptions, options: GenerationOptions, known_ex
         ContractError: BAD_REQUEST for an unknown extra field, and for sampling together with beam search.
     """
     if unknown := sorted(set(requested.extra) - set(known_extra)):
-        known = f"the only known key is {', '.join(known_extra)}" if known_extra else "this service knows none"
+        known = f"the only known key is {', '.join(known_extra)}" if known_extra else "this service has no such keys"
         raise bad_request(f"decoding.extra sets {', '.join(unknown)}, but {known}")
     values = {name: _first(getattr(requested, name), getattr(options, name)) for name in DECODING_OPTIONS}
     temperature, beams, penalty = values["temperature"], values["beam_size"], values["repetition_penalty"]

@@ -221,7 +221,7 @@ def test_a_question_that_is_too_long_does_not_fail_others(adapter: NextgptAdapte
 @pytest.mark.parametrize(
     ("decoding", "message"),
     [
-        (DecodingOptions(extra={"min_p": "0.1"}), "min_p.*knows none"),
+        (DecodingOptions(extra={"min_p": "0.1"}), "min_p.*no such keys"),
         (DecodingOptions(temperature=1.0, beam_size=2), "beam_size 2"),
         (DecodingOptions(repetition_penalty=0.0), "over 0"),
     ],
@@ -302,7 +302,7 @@ def test_spoken_questions_are_refused_without_the_control(served: Served, contro
 
 def test_settings_say_how_a_picture_is_fitted(make: Make) -> None:
     whole, cut = make().load(), make(letterbox=False).load()
-    assert "all of it is seen" in whole.settings["image"]
+    assert "all of it is used" in whole.settings["image"]
     assert "cut off" in cut.settings["image"]
     assert "cut" not in cut.conditions[Condition.parse("i2t")].reason
     assert cut.conditions[Condition.parse("i2t")].support is Support.NATIVE
