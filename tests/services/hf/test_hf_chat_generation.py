@@ -15,43 +15,16 @@ from PIL import Image
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import Modality, Reason
-from omnigap_services.adapter import Completion, DecodingOptions, InputPart, Request
+from omnigap.vocabulary import Reason
+from omnigap_services.adapter import Completion, DecodingOptions, InputPart
 from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
-from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
 from omnigap_services.options import OptionsError
+from omnigap_services.torch_utils.streaming import RowDecoder, ThinkingSplitter, TurnWriter
+from tests.helpers.recorded_turn import RecordedTurn
 from tests.helpers.serve_process import Served
 from tests.services.hf import tiny_gemma, tiny_phi
 from tests.services.hf.hosting import Build, Built, Host
-
-GREEDY = DecodingOptions(max_new_tokens=16)
-
-
-class RecordedTurn:
-    """A turn that records what it gets."""
-
-    def __init__(self, *parts: InputPart, decoding: DecodingOptions = GREEDY) -> None:
-        self.request = Request(parts=parts, output=Modality.TEXT, decoding=decoding)
-        self.cancelled = False
-        self.text, self.thinking = "", ""
-        self.completion: Completion | None = None
-        self.error: Exception | None = None
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def reason(self, text: str) -> None:
-        self.thinking += text
-
-    def speak(self, samples: Any, sample_rate: int) -> None:
-        raise AssertionError("a chat model spoke")
-
-    def complete(self, completion: Completion) -> None:
-        self.completion = completion
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
 
 
 def loaded(folder: object, **options: object) -> ChatAdapter:

@@ -50,6 +50,7 @@ ALL = {
         "",
         'model = "microsoft/speecht5_tts"\nvocoder = "microsoft/speecht5_hifigan"\nvoices = {slt = "/weights/slt.npy"}',
     ],
+    "nextgpt": [""],
 }
 EACH = [(service, options) for service, texts in ALL.items() for options in texts]
 INPUTS: dict[Modality, Part] = {

@@ -7,7 +7,6 @@ import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from omnigap.digest import sha256_hex
@@ -16,13 +15,13 @@ from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
 from omnigap_services.hf.chat.generation import Generation
 from omnigap_services.hf.chat.loading import ChatModel, load_chat_model
-from omnigap_services.hf.chat.options import SERVICE, ChatOptions, Decoding, decoding_of
+from omnigap_services.hf.chat.options import SERVICE, ChatDecoding, ChatOptions, chat_decoding
 from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
-from omnigap_services.hf.chat.streaming import TurnWriter
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.generation import split_on_oom
+from omnigap_services.torch_utils.streaming import TurnWriter
+from omnigap_services.torch_utils.text_generation import answer_groups
 from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
@@ -83,21 +82,15 @@ class ChatAdapter(Adapter):
         )
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        for decoding, writers in self._groups(batch):
-            work = partial(self._generation.answer, decoding=decoding)
-            try:
-                split_on_oom(writers, work, lambda writer, error: writer.turn.fail(error))
-            except Exception as error:  # fails this group only: the other groups have not run yet
-                for writer in writers:
-                    writer.turn.fail(error)
+        answer_groups(self._generation, self._groups(batch))
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[TurnWriter]]]:
+    def _groups(self, batch: Sequence[Turn]) -> list[tuple[ChatDecoding, list[TurnWriter]]]:
         """Turns that can share a batch: equal decoding and the same kinds of media; sampled ones are not batched."""
-        groups: dict[tuple[Decoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
-        single: list[tuple[Decoding, list[TurnWriter]]] = []
+        groups: dict[tuple[ChatDecoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
+        single: list[tuple[ChatDecoding, list[TurnWriter]]] = []
         for turn in batch:
             try:
-                decoding = decoding_of(turn.request.decoding, self._options)
+                decoding = chat_decoding(turn.request.decoding, self._options)
             except ContractError as error:
                 turn.fail(error)
                 continue

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from omnigap.errors import ContractError
-from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality, Reason
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
 from omnigap_services.adapter import DecodingOptions
-from omnigap_services.torch_utils.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.decoding import Decoding, GenerationOptions, bad_request, decoding_of
 
 SERVICE = "hf-chat"
 
@@ -20,8 +19,8 @@ TEXT_ANSWERS = tuple(condition.name for condition in CONDITIONS if condition.out
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-class ChatOptions(CheckpointOptions):
-    """Options of the `hf-chat` service; extends `CheckpointOptions`.
+class ChatOptions(GenerationOptions):
+    """Options of the `hf-chat` service; extends `GenerationOptions`.
 
     Attributes:
         model: a checkpoint's folder, a GGUF file, or a hub name.
@@ -41,8 +40,6 @@ class ChatOptions(CheckpointOptions):
         adapters: LoRA folders inside the checkpoint, by input (text, speech, image); unset: the known ones of the
             model's type, such as Phi-4-multimodal's.
         think_open, think_close: marks around thinking, which is kept apart from the answer; empty: not split.
-        max_new_tokens, temperature, top_p, top_k, repetition_penalty, beam_size: decoding defaults. Temperature 0 is
-            greedy; the sampling settings of the checkpoint's generation config are not used.
         batch_media: batch questions with audio or images; unset: images are batched, and audio for model types whose
             padding is known not to change answers. Text is always batched.
         max_batch_size: questions in one pass of the model.
@@ -67,12 +64,6 @@ class ChatOptions(CheckpointOptions):
     adapters: dict[Literal["text", "speech", "image"], str] = Field(default_factory=dict)
     think_open: str = "<think>"
     think_close: str = "</think>"
-    max_new_tokens: int = Field(default=256, ge=1, le=131_072)
-    temperature: float = Field(default=0.0, ge=0, le=100)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
-    beam_size: int = Field(default=1, ge=1, le=64)
     batch_media: bool | None = None
     max_batch_size: int = Field(default=8, ge=1, le=1_024)
     max_queue: int = Field(default=64, ge=0)
@@ -98,90 +89,36 @@ class ChatOptions(CheckpointOptions):
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
-    """The decoding of one request. Requests with equal values can share a batch.
+class ChatDecoding(Decoding):
+    """The decoding of one request, and whether the model is to think.
 
     Attributes:
-        seed: None for greedy and beam search, so that requests with different seeds can share a batch.
         thinking: passed to the chat template; None leaves it to the template.
     """
 
-    max_new_tokens: int
-    temperature: float
-    top_p: float
-    top_k: int
-    repetition_penalty: float
-    beam_size: int
-    seed: int | None
     thinking: bool | None
-
-    @property
-    def samples(self) -> bool:
-        """True if tokens are sampled; such a request is not batched, so that its tokens depend only on its seed."""
-        return self.temperature > 0
-
-    @property
-    def streams(self) -> bool:
-        """True if every token is final when it appears; with beam search a beam may still be dropped."""
-        return self.beam_size == 1
-
-    def generate_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of `generate`."""
-        found: dict[str, Any] = {
-            "max_new_tokens": self.max_new_tokens,
-            "do_sample": self.samples,
-            "num_beams": self.beam_size,
-            "repetition_penalty": self.repetition_penalty,
-        }
-        # transformers warns about sampling parameters in a greedy call.
-        if self.samples:
-            found.update(temperature=self.temperature, top_p=self.top_p, top_k=self.top_k)
-        return found
 
     def template_arguments(self) -> Mapping[str, Any]:
         """Variables of the chat template; `enable_thinking` is the name that templates such as Qwen3's read."""
         return {} if self.thinking is None else {"enable_thinking": self.thinking}
 
 
-def decoding_of(requested: DecodingOptions, options: ChatOptions) -> Decoding:
+def chat_decoding(requested: DecodingOptions, options: ChatOptions) -> ChatDecoding:
     """The decoding of one request.
 
     Raises:
         ContractError: BAD_REQUEST for an unknown extra field, and for sampling together with beam search.
     """
-    temperature = _first(requested.temperature, options.temperature)
-    beams = _first(requested.beam_size, options.beam_size)
-    if temperature > 0 and beams > 1:
-        raise _bad_request(f"decoding asks for temperature {temperature:g} and beam_size {beams}: set one of them")
-    penalty = _first(requested.repetition_penalty, options.repetition_penalty)
-    if penalty <= 0:
-        raise _bad_request(f"decoding.repetition_penalty is {penalty:g}: it must be over 0, and 1 is none")
-    return Decoding(
-        max_new_tokens=_first(requested.max_new_tokens, options.max_new_tokens),
-        temperature=temperature,
-        top_p=_first(requested.top_p, options.top_p),
-        top_k=_first(requested.top_k, options.top_k),
-        repetition_penalty=penalty,
-        beam_size=beams,
-        seed=(requested.seed or 0) if temperature > 0 else None,
-        thinking=_thinking(requested.extra),
+    found = decoding_of(requested, options, known_extra=("thinking",))
+    return ChatDecoding(
+        **{field.name: getattr(found, field.name) for field in fields(found)}, thinking=_thinking(requested.extra)
     )
 
 
 def _thinking(extra: Mapping[str, str]) -> bool | None:
-    if unknown := sorted(set(extra) - {"thinking"}):
-        raise _bad_request(f"decoding.extra sets {', '.join(unknown)}, but the only known key is thinking")
     if "thinking" not in extra:
         return None
     value = extra["thinking"].strip().lower()
     if value not in _BOOLEANS:
-        raise _bad_request(f"decoding.extra sets thinking to {extra['thinking']!r}: use true or false")
+        raise bad_request(f"decoding.extra sets thinking to {extra['thinking']!r}: use true or false")
     return _BOOLEANS[value]
-
-
-def _first(requested: Any, configured: Any) -> Any:
-    return configured if requested is None else requested
-
-
-def _bad_request(text: str) -> ContractError:
-    return ContractError(Reason.BAD_REQUEST, text)

@@ -1,4 +1,4 @@
-"""Thinking is split off a streamed answer, for every split of its text into pieces."""
+"""Thinking is split off a streamed answer, and it ends at a mark, for every split of its text into pieces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnigap_services.hf.chat.streaming import ThinkingSplitter
+from omnigap_services.torch_utils.streaming import StopSplitter, ThinkingSplitter
 
 PIECES = st.lists(st.sampled_from(["<", "<th", "ink>", "</", "think>", "<think>", "</think>", "a", " ", "\n"]))
 
@@ -44,3 +44,29 @@ def test_the_split_does_not_depend_on_the_pieces(pieces: list[str], inside: bool
 def test_without_marks_everything_is_answer() -> None:
     splitter = ThinkingSplitter("", "")
     assert splitter.feed("<think>a</think>").answer == "<think>a</think>"
+
+
+ENDINGS = st.lists(st.sampled_from(["#", "##", "###", "a", " ", "\n", "# "]))
+
+
+def until_mark(pieces: list[str]) -> tuple[str, bool]:
+    splitter = StopSplitter("###")
+    found = [*(splitter.feed(piece) for piece in pieces), splitter.finish()]
+    return "".join(part.answer for part in found), splitter.ended
+
+
+@given(ENDINGS)
+def test_an_answer_ends_at_the_mark_for_every_split_into_pieces(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    before, mark, _ = text.partition("###")
+    # White space in front of the mark, which ends the previous line, is not part of the answer.
+    assert until_mark(pieces) == until_mark(list(text)) == (before.strip(), bool(mark))
+
+
+def test_text_is_sent_before_the_answer_ends() -> None:
+    splitter = StopSplitter("###")
+    assert [splitter.feed(piece).answer for piece in (" It", " is", " #", "1", "\n##", "# no")] == [
+        *("It", " is"),
+        *("", " #1", "", ""),
+    ]
+    assert splitter.ended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Reason
@@ -21,10 +21,11 @@ class RowDecoder:
     """Decodes the ids of one row of a batch, and sends the text through its `TurnWriter`.
 
     Args:
+        tokenizer: has `decode`, with the arguments of transformers' tokenizers.
         hidden: ids that are not part of any text, such as the end mark.
     """
 
-    def __init__(self, writer: TurnWriter, tokenizer: Any, splitter: ThinkingSplitter, hidden: Collection[int]) -> None:
+    def __init__(self, writer: TurnWriter, tokenizer: Any, splitter: TextSplitter, hidden: Collection[int]) -> None:
         writer.restart()
         self._writer = writer
         self._tokenizer = tokenizer
@@ -38,6 +39,11 @@ class RowDecoder:
     def length(self) -> int:
         """Number of ids so far, hidden ones included."""
         return self._seen
+
+    @property
+    def ended(self) -> bool:
+        """True once the text has an end mark: whatever follows is not part of the answer."""
+        return self._splitter.ended
 
     def update(self, ids: Sequence[int]) -> None:
         """Takes all ids of the answer so far, and sends the text that is final."""
@@ -85,6 +91,20 @@ class Split:
     thinking: str = ""
 
 
+class TextSplitter(Protocol):
+    """What the decoded text of an answer passes through before it is sent."""
+
+    @property
+    def ended(self) -> bool:
+        """True once the text has an end mark."""
+
+    def feed(self, text: str) -> Split:
+        """The part that is certain."""
+
+    def finish(self) -> Split:
+        """The text that was held back."""
+
+
 class ThinkingSplitter:
     """Splits streamed text at its thinking marks; without marks everything is answer.
 
@@ -99,6 +119,11 @@ class ThinkingSplitter:
         self._inside = inside and self._active
         self._held = ""
         self._answer_started = False
+
+    @property
+    def ended(self) -> bool:
+        """Such a text has no end mark."""
+        return False
 
     def feed(self, text: str) -> Split:
         """The part that is certain; an ending that may be the beginning of a mark is held back."""
@@ -134,6 +159,40 @@ class ThinkingSplitter:
             text = text.lstrip()
         self._answer_started = self._answer_started or bool(text)
         return text
+
+
+class StopSplitter:
+    """Ends a streamed answer at a mark in its text, without the white space around the answer.
+
+    A tokenizer writes such a mark in several ways, so it is searched in the text and not among the ids.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
+        self._held = ""
+        self._started = False
+        self.ended = False
+
+    def feed(self, text: str) -> Split:
+        """The part that is certain; an ending that may begin the mark, and white space at the end, are held back."""
+        if self.ended:
+            return Split()
+        self._held += text
+        if not self._started:
+            self._held = self._held.lstrip()
+            self._started = bool(self._held)
+        before, match, _ = self._held.partition(self._mark)
+        if match:
+            self.ended, self._held = True, ""
+            return Split(answer=before.rstrip())
+        certain = self._held[: len(self._held) - _overlap(self._held, self._mark)].rstrip()
+        self._held = self._held[len(certain) :]
+        return Split(answer=certain)
+
+    def finish(self) -> Split:
+        """The text that was held back."""
+        rest, self._held = self._held.rstrip(), ""
+        return Split(answer=rest)
 
 
 def _overlap(text: str, mark: str) -> int:

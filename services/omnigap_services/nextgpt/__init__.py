@@ -1,0 +1,1 @@
+"""The `nextgpt` service: NExT-GPT, ImageBind in front of Vicuna, with text answers."""
