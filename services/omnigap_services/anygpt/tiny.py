@@ -22,6 +22,7 @@ from omnigap_services.anygpt.vocabulary import (
 )
 from omnigap_services.torch_utils.generation import seeded
 from omnigap_services.torch_utils.tiny import printable_pieces, sentencepiece_model, tiny_options
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 PIECES = 1_000
 _SPEECH_CODES = 1_024
@@ -55,6 +56,8 @@ def build(options: Mapping[str, object], folder: Path, seed: int = 0) -> dict[st
 
 def write_language_model(folder: Path, seed: int = 0) -> None:
     """Writes config.json, model.safetensors, tokenizer.model and added_tokens.json."""
+    # Before transformers: its imports of torchvision would fail next to a CPU build of torch.
+    let_torchvision_import()
     from sentencepiece import SentencePieceProcessor
     from transformers import LlamaConfig, LlamaForCausalLM
 
