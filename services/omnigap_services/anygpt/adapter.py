@@ -14,7 +14,7 @@ from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
 
 # Only `load` and `generate` import torch and transformers: listing the services and checking options needs neither.
-_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "sentencepiece")
+_LIBRARIES = ("torch", "transformers", "accelerate", "sentencepiece", "pillow")
 
 _ASSISTED = Capability(
     Support.ASSISTED,

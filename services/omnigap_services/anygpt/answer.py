@@ -221,5 +221,7 @@ def check_room(prompt: Prompt, context: int) -> None:
     """Raises ContractError (TOO_LARGE) for a prompt that leaves no room for an answer in the model's context."""
     if len(prompt.ids) >= context:
         media = prompt.speech_tokens or prompt.image_tokens
-        text = f"the question has {len(prompt.ids)} tokens, {media} of its clip or picture, and the model's context holds"
+        text = (
+            f"the question has {len(prompt.ids)} tokens, {media} of its clip or picture, and the model's context holds"
+        )
         raise ContractError(Reason.TOO_LARGE, f"{text} {context}: shorten it")

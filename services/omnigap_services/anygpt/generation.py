@@ -1,4 +1,4 @@
-"""Runs the language model: text and speech codes of a batch, and a second generation that reads assisted answers aloud."""
+"""Runs the language model: text and speech codes of a batch, and a second generation that reads answers aloud."""
 
 from __future__ import annotations
 

@@ -137,8 +137,8 @@ def _load_speech(
         raise wrong(
             SERVICE,
             option,
-            f"has a SoundStorm for {soundstorm.semantic_size} semantic codes and {soundstorm.levels} acoustic levels, but"
-            f" the codec has {codec.codebook_size} codes in {codec.levels} levels: take both from one repository",
+            f"has a SoundStorm for {soundstorm.semantic_size} semantic codes and {soundstorm.levels} acoustic levels,"
+            f" but the codec has {codec.codebook_size} codes in {codec.levels} levels: take both from one repository",
         )
     if codec.sample_rate != SAMPLE_RATE:
         raise wrong(SERVICE, option, f"has a codec of {codec.sample_rate} Hz, but AnyGPT's is one of {SAMPLE_RATE} Hz")
@@ -178,15 +178,20 @@ def _load_model(options: AnygptOptions, weights: Weights, vocabulary: Vocabulary
         raise wrong(SERVICE, "checkpoint", f"is a {kind or 'checkpoint without a model_type'}, but AnyGPT is a llama")
     from transformers import GenerationConfig, LlamaForCausalLM
 
-    model = load_whole(
-        LlamaForCausalLM.from_pretrained,
-        weights,
-        SERVICE,
-        "checkpoint",
-        options.allow_missing_weights,
-        local_files_only=True,
-        **placement.load_arguments(),
-    )
+    try:
+        model = load_whole(
+            LlamaForCausalLM.from_pretrained,
+            weights,
+            SERVICE,
+            "checkpoint",
+            options.allow_missing_weights,
+            local_files_only=True,
+            **placement.load_arguments(),
+        )
+    except OSError as error:
+        # No weights, or a file that the index names is missing.
+        text = " ".join(str(error).split())
+        raise wrong(SERVICE, "checkpoint", f"can't be loaded ({text}): download the whole checkpoint") from error
     # accelerate offloads silently what does not fit; on the meta device a weight has no data.
     if any(weight.is_meta for weight in model.parameters()):
         raise OptionsError(

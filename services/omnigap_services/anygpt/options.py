@@ -191,7 +191,9 @@ def decoding_of(request: Request, options: AnygptOptions) -> Decoding:
 
 def _speech_limit(extra: Mapping[str, str], default: int) -> int:
     if unknown := set(extra) - {SPEECH_LIMIT}:
-        raise _bad_request(f"decoding.extra sets {', '.join(sorted(unknown))}, but the only known key is {SPEECH_LIMIT}")
+        raise _bad_request(
+            f"decoding.extra sets {', '.join(sorted(unknown))}, but the only known key is {SPEECH_LIMIT}"
+        )
     value = extra.get(SPEECH_LIMIT)
     if value is None:
         return default

@@ -65,7 +65,9 @@ class PromptBuilder:
         elif image and self._vocabulary.image:
             template = self._options.image_template
             fields[IMAGE] = self._vocabulary.image.ids(image)
-        parts = self._turn(request.system_prompt or self._options.system_prompt, _filled(template, fields, self._vocabulary.parts))
+        parts = self._turn(
+            request.system_prompt or self._options.system_prompt, _filled(template, fields, self._vocabulary.parts)
+        )
         return Prompt(tuple(parts), tuple(self._vocabulary.ids(parts)), len(speech), len(image))
 
     def continued(self, prompt: Prompt, text: str) -> list[int]:

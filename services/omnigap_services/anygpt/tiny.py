@@ -103,7 +103,7 @@ def added_tokens(first: int) -> dict[str, int]:
 
 
 def _shape(model: Any, colon: int, words: list[int], added: Mapping[str, int]) -> None:
-    """Gives the output matrix a walk through words and one through speech codes, so that answers end as trained ones do.
+    """Gives the output matrix a walk through words and one through speech codes, so that answers end as usual.
 
     The row of a token is the embedding of the token before it in the walk. So the question chooses where an answer
     begins; then a few words follow, the mark of speech, some codes, and the mark of its end.
@@ -118,7 +118,10 @@ def _shape(model: Any, colon: int, words: list[int], added: Mapping[str, int]) -
         table, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
         torch.nn.init.normal_(table)
         head.zero_()
-        for before, walk, length, after in ((colon, words, _WORDS_IN_A_WALK, start), (start, codes, _CODES_IN_A_WALK, end)):
+        for before, walk, length, after in (
+            (colon, words, _WORDS_IN_A_WALK, start),
+            (start, codes, _CODES_IN_A_WALK, end),
+        ):
             first = table[before] / table[before].norm()
             table[walk] -= (table[walk] @ first)[:, None] * first
             for place, token in enumerate(walk):

@@ -94,7 +94,9 @@ class Vocabulary:
             OptionsError: the checkpoint has none of this name.
         """
         if name not in self._added:
-            raise OptionsError(f"{self._who} has no added token {name}: it is not AnyGPT, or its tokenizer is not whole")
+            raise OptionsError(
+                f"{self._who} has no added token {name}: it is not AnyGPT, or its tokenizer is not whole"
+            )
         return self._added[name]
 
     def text_ids(self) -> list[int]:
@@ -193,7 +195,9 @@ def _added_tokens(service: str, option: str, path: Path) -> dict[str, int]:
         if path.name == "added_tokens.json":
             return {str(token): int(number) for token, number in read.items()}
         if path.name == "tokenizer_config.json":
-            return {str(token["content"]): int(number) for number, token in read.get("added_tokens_decoder", {}).items()}
+            return {
+                str(token["content"]): int(number) for number, token in read.get("added_tokens_decoder", {}).items()
+            }
         return {str(token["content"]): int(token["id"]) for token in read.get("added_tokens", [])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         kind = type(error).__name__

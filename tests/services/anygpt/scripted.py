@@ -1,27 +1,58 @@
-"""A language model that wants to write given tokens, behind the engine of the service."""
+"""A toy vocabulary, and a language model that writes given tokens, behind the engine of the service."""
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from sentencepiece import SentencePieceProcessor
 
 from omnigap.media.audio import Samples
 from omnigap_services.adapter import Request
 from omnigap_services.anygpt.answer import Answer
 from omnigap_services.anygpt.generation import Engine
 from omnigap_services.anygpt.options import AnygptOptions, decoding_of
-from omnigap_services.anygpt.vocabulary import SPEECH_PREFIX
+from omnigap_services.anygpt.prompt import PromptBuilder
+from omnigap_services.anygpt.tiny import PIECES, added_tokens
+from omnigap_services.anygpt.vocabulary import SPEECH_PREFIX, Vocabulary
 from tests.services.anygpt.recorded import Recorded
-from tests.services.anygpt.test_anygpt_vocabulary import ADDED, WORDS, builder
 
-Tokens = str | Sequence[str]
+GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("prompts_of_transformers_4_34.json").read_text())
+MODEL = base64.b64decode(GOLDEN["tokenizer_model"])
+ADDED = added_tokens(PIECES)
+SENTENCEPIECE = SentencePieceProcessor(model_proto=MODEL)
+WORDS = Vocabulary(SENTENCEPIECE, ADDED, "option 'checkpoint': it")
 
 SPOKEN = [5, 6, 7]
 """Codes of every spoken question."""
+
+
+class Codes(torch.nn.Module):
+    """A codec, or image encoder, with the same codes for every input."""
+
+    def __init__(self, codes: list[int]) -> None:
+        super().__init__()
+        self.codes = codes
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
+        return torch.zeros(3, 224, 224)
+
+    def encode(self, inputs: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(self.codes)[None, None] if inputs.shape[1] == 1 else torch.tensor(self.codes)[None]
+
+
+def builder(speech: list[int] | None = None, image: list[int] | None = None, **options: Any) -> PromptBuilder:
+    codec: Any = None if speech is None else Codes(speech)
+    encoder: Any = None if image is None else Codes(image)
+    return PromptBuilder(WORDS, AnygptOptions(checkpoint="x", **options), codec, encoder)
 
 
 def ids_of(tokens: Sequence[str]) -> list[int]:

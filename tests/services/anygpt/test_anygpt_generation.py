@@ -18,11 +18,10 @@ from omnigap_services.adapter import DecodingOptions, InputPart, Request
 from omnigap_services.anygpt.answer import Reply, check_room
 from omnigap_services.anygpt.vocabulary import IMAGE_PREFIX, SPEECH_PREFIX
 from tests.services.anygpt.recorded import Recorded, picture, tone
-from tests.services.anygpt.scripted import Scripted, Speaker, answered
-from tests.services.anygpt.test_anygpt_vocabulary import builder
+from tests.services.anygpt.scripted import Scripted, Speaker, answered, builder
 
 SOUND = [f"<{SPEECH_PREFIX}{code}>" for code in (3, 1, 4)]
-OTHERS = [f"<{IMAGE_PREFIX}9>", "<soim>", "<eoim>", "<\U0001f3b6" "5>", "<somu>", "<eosp>", *SOUND]
+OTHERS = [f"<{IMAGE_PREFIX}9>", "<soim>", "<eoim>", "<\U0001f3b65>", "<somu>", "<eosp>", *SOUND]
 
 
 def one(script: Sequence[str], part: Any = "Q", output: Modality = Modality.TEXT, **fields: Any) -> Recorded:
@@ -191,7 +190,9 @@ def test_any_output_of_the_model_ends_with_an_answer(script: list[str]) -> None:
 def test_sampled_answers_run_alone_and_greedy_ones_of_one_decoding_together() -> None:
     model = Scripted({"": ["a", "<eos>"]})
     hot = DecodingOptions(temperature=1.0)
-    requests = [Request(("Q",), Modality.TEXT, decoding=d) for d in (DecodingOptions(), hot, DecodingOptions(seed=4), hot)]
+    requests = [
+        Request(("Q",), Modality.TEXT, decoding=d) for d in (DecodingOptions(), hot, DecodingOptions(seed=4), hot)
+    ]
     answered(model, *requests)
     assert [(call["rows"], call["do_sample"]) for call in model.calls] == [(2, False), (1, True), (1, True)]
 

@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from sentencepiece import SentencePieceProcessor
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import InputPart, Request
-from omnigap_services.anygpt.options import AnygptOptions
-from omnigap_services.anygpt.prompt import PromptBuilder
-from omnigap_services.anygpt.tiny import PIECES, added_tokens
+from omnigap_services.anygpt.tiny import PIECES
 from omnigap_services.anygpt.vocabulary import IMAGE_PREFIX, SPEECH_PREFIX, Vocabulary, read_vocabulary
 from omnigap_services.options import OptionsError
 from tests.services.anygpt.recorded import picture, tone
-
-GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("prompts_of_transformers_4_34.json").read_text())
-MODEL = base64.b64decode(GOLDEN["tokenizer_model"])
-ADDED = added_tokens(PIECES)
-
-
-PIECES_OF_TEXT = SentencePieceProcessor(model_proto=MODEL)
-
-
-
-def vocabulary(added: dict[str, int]) -> Vocabulary:
-    return Vocabulary(PIECES_OF_TEXT, added, "option 'checkpoint': it")
-
-
-WORDS = vocabulary(ADDED)
+from tests.services.anygpt.scripted import ADDED, GOLDEN, MODEL, SENTENCEPIECE, WORDS, builder
 
 # Reading the 17,420 added tokens takes part of a second.
 few = settings(max_examples=25, deadline=None)
 
 
-class Codes(torch.nn.Module):
-    """A codec, or image encoder, with the same codes for every input."""
-
-    def __init__(self, codes: list[int]) -> None:
-        super().__init__()
-        self.codes = codes
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
-        return torch.zeros(3, 224, 224)
-
-    def encode(self, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.tensor(self.codes)[None, None] if inputs.shape[1] == 1 else torch.tensor(self.codes)[None]
-
-
-def builder(speech: list[int] | None = None, image: list[int] | None = None, **options: Any) -> PromptBuilder:
-    codec: Any = None if speech is None else Codes(speech)
-    encoder: Any = None if image is None else Codes(image)
-    return PromptBuilder(WORDS, AnygptOptions(checkpoint="x", **options), codec, encoder)
+def vocabulary(added: dict[str, int]) -> Vocabulary:
+    return Vocabulary(SENTENCEPIECE, added, "option 'checkpoint': it")
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
@@ -79,7 +42,9 @@ def test_prompts_have_the_ids_of_the_authors_tokenizer(case: dict[str, Any]) -> 
 
 def test_a_carrier_and_an_instruction_are_two_lines_and_a_request_may_set_the_system_prompt() -> None:
     made = builder(system_prompt="")
-    texts = [WORDS.text(made.prompt(Request(("a", "b"), Modality.TEXT, system)).ids[1:]) for system in ("", "Be brief.")]
+    texts = [
+        WORDS.text(made.prompt(Request(("a", "b"), Modality.TEXT, system)).ids[1:]) for system in ("", "Be brief.")
+    ]
     assert texts[0].startswith("[Human]")
     assert texts[1].startswith("Be brief.\n[Human]")
     assert all(text.endswith("[Human]: a\nb<eoh>\n[MMGPT]:") for text in texts)
@@ -191,5 +156,5 @@ def test_a_missing_or_damaged_sentencepiece_model_is_named(tmp_path: Path, conte
     (tmp_path / "tokenizer.model").unlink()
     if content is not None:
         (tmp_path / "tokenizer.model").write_bytes(content)
-    with pytest.raises(OptionsError, match="tokenizer.model"):
+    with pytest.raises(OptionsError, match=r"tokenizer\.model"):
         read_vocabulary("anygpt", "checkpoint", tmp_path)
