@@ -42,7 +42,8 @@ _UNUSED = (
     *("decode_task_layer.*", "pos_embed", "blocks.*", "pos_embed_image", "blocks_image.*", "image_down.*"),
     *("distill_image_proj.*", "reverse_tokens", "Reverse_Qformer.*", "Qformer.cls.*"),
     *(f"Qformer.bert.embeddings.{name}" for name in ("position_ids", "word_embeddings.*", "position_embeddings.*")),
-    *("qformer.encoder.layer.*.intermediate.*", "qformer.encoder.layer.*.output.*"),
+    *(f"qformer.encoder.layer.{digits}.intermediate.*" for digits in ("[0-9]", "[0-9][0-9]")),
+    *(f"qformer.encoder.layer.{digits}.output.*" for digits in ("[0-9]", "[0-9][0-9]")),
 )
 
 _VISION = "visual_encoder."
