@@ -51,7 +51,6 @@ class AnygptAdapter(Adapter):
             weights_source=loaded.weights.source,
             settings={**settings(loaded, options), "code.torch_utils": source_hash("omnigap_services.torch_utils")},
             libraries=_LIBRARIES,
-            languages=("en",),
             max_batch_size=options.max_batch_size,
             max_queue=options.max_queue,
             input_sample_rate_hz=SAMPLE_RATE,

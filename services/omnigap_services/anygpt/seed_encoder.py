@@ -42,7 +42,8 @@ _UNUSED = (
     *("decode_task_layer.*", "pos_embed", "blocks.*", "pos_embed_image", "blocks_image.*", "image_down.*"),
     *("distill_image_proj.*", "reverse_tokens", "Reverse_Qformer.*", "Qformer.cls.*"),
     *(f"Qformer.bert.embeddings.{name}" for name in ("position_ids", "word_embeddings.*", "position_embeddings.*")),
-    *("qformer.encoder.layer.*.intermediate.*", "qformer.encoder.layer.*.output.*"),
+    *(f"qformer.encoder.layer.{digits}.intermediate.*" for digits in ("[0-9]", "[0-9][0-9]")),
+    *(f"qformer.encoder.layer.{digits}.output.*" for digits in ("[0-9]", "[0-9][0-9]")),
 )
 
 _VISION = "visual_encoder."
@@ -120,13 +121,14 @@ class SeedEncoder(nn.Module):
     @torch.inference_mode()
     def encode(self, pixels: Tensor) -> Tensor:
         """Ids of pictures: pixels of shape (batch, 3, 224, 224) to int64 of shape (batch, 32)."""
-        with full_float32():
-            features = self.features(pixels)
-            codebook = self.codebook
-            # Squared distances, summed in the order of the original: near ties fall the same way.
-            flat = features.reshape(-1, features.shape[-1])
-            distances = flat.pow(2).sum(1, keepdim=True) + codebook.pow(2).sum(1) - 2 * flat @ codebook.t()
-            return distances.argmin(dim=1).view(len(pixels), self.queries)
+        # One by one: in a batch rounding differs, and a near tie would give a picture other ids than alone.
+        return torch.cat([self._nearest(self.features(pixels[number : number + 1])) for number in range(len(pixels))])
+
+    def _nearest(self, features: Tensor) -> Tensor:
+        flat, codebook = features.reshape(-1, features.shape[-1]), self.codebook
+        # Squared distances, summed in the order of the original: near ties fall the same way.
+        distances = flat.pow(2).sum(1, keepdim=True) + codebook.pow(2).sum(1) - 2 * flat @ codebook.t()
+        return distances.argmin(dim=1).view(len(features), self.queries)
 
     @torch.inference_mode()
     def features(self, pixels: Tensor, causal: bool = True) -> Tensor:
@@ -135,15 +137,16 @@ class SeedEncoder(nn.Module):
         Args:
             causal: whether a query attends only to itself and those before it, as SEED was trained.
         """
-        seen = self.vision(pixels.to(self.codebook)).last_hidden_state
-        queries = self.query_tokens.expand(len(pixels), -1, -1)
         mask = None
         if causal:
             # With four dimensions: the library makes masks of two attend in both directions.
-            mask = torch.ones(self.queries, self.queries, dtype=torch.bool, device=seen.device).tril()
+            mask = torch.ones(self.queries, self.queries, dtype=torch.bool, device=self.codebook.device).tril()
             mask = mask.expand(len(pixels), 1, -1, -1)
-        hidden = self.qformer(query_embeds=queries, attention_mask=mask, encoder_hidden_states=seen).last_hidden_state
-        found: Tensor = self.task(hidden)
+        queries = self.query_tokens.expand(len(pixels), -1, -1)
+        with full_float32():
+            seen = self.vision(pixels.to(self.codebook)).last_hidden_state
+            hidden = self.qformer(query_embeds=queries, attention_mask=mask, encoder_hidden_states=seen)
+            found: Tensor = self.task(hidden.last_hidden_state)
         return found
 
 
