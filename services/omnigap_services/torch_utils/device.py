@@ -109,13 +109,13 @@ def place(options: DeviceOptions, service: str, flash_possible: bool = True) -> 
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Inside the block convolutions and LSTMs of float32 are computed in float32 on CUDA too, not in TF32.
+    """Inside the block convolutions and LSTMs of float32 are computed in float32 on CUDA too, and repeatably.
 
-    cuDNN rounds their inputs to 10 bits of mantissa by default, which flips codes of a codec.
+    By default cuDNN rounds their inputs to TF32, with 10 bits of mantissa, which flips codes of a codec.
     """
     import torch
 
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield
 
 

@@ -1,4 +1,4 @@
-"""SoundStorm: ids of the authors' code, of a literal reference, one clip's draws whatever ran before, and whole files."""
+"""SoundStorm: ids of the authors' code and of a literal reference, a clip's own draws, and whole files."""
 
 from __future__ import annotations
 

@@ -25,6 +25,12 @@ from omnigap_services.torch_utils.device import Placement  # noqa: E402
 
 CPU = Placement("cpu", "float32")
 
+# What the authors' package uses.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning"),
+]
+
 
 def load(folder: Path) -> SpeechTokenizer:
     return load_speech_tokenizer("anygpt", "speech_modules", folder, CPU)
