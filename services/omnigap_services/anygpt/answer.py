@@ -126,7 +126,7 @@ class Answer:
 
     @property
     def speech(self) -> bool:
-        """True if the request wants audio."""
+        """True if audio is requested."""
         return self.turn.request.output is Modality.SPEECH
 
     @property

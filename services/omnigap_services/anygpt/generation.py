@@ -25,7 +25,7 @@ class AllowedTokens:
     would be read as a code.
 
     Args:
-        size: width of the logits; ids that the vocabulary does not know are never allowed.
+        size: width of the logits; ids behind the vocabulary are never allowed.
     """
 
     def __init__(self, vocabulary: Vocabulary, size: int, device: Any) -> None:

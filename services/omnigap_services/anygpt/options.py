@@ -42,7 +42,7 @@ class AnygptOptions(CheckpointOptions):
         name: in reports; empty: the last part of the checkpoint's name.
         speech: false loads neither codec nor SoundStorm; conditions with speech are then unsupported.
         image: false loads no image encoder; conditions with images are then unsupported.
-        system_prompt: used if a request brings none; empty: none.
+        system_prompt: used if a request has none; empty: none.
         text_template, speech_template, image_template: the user's turn by input. Fields: `{text}` is the typed text of
             the request, `{speech}` and `{image}` the tokens of the carrier. Without typed text, ` {text}` is left out
             together with the space before it.
@@ -53,7 +53,7 @@ class AnygptOptions(CheckpointOptions):
         repetition_penalty: of text for typed and pictured questions.
         speech_repetition_penalty: of generations that contain speech tokens of the answer: the whole answer to a spoken
             question, and the reading of an assisted answer.
-        seed: of sampling, and of SoundStorm's draws, which choose the voice; if a request brings none.
+        seed: of sampling, and of SoundStorm's draws, which choose the voice; if a request has none.
         voice_clip: an audio file whose voice is imitated instead; a few seconds of speech.
         vc_steps: passes of SoundStorm over the first acoustic level.
         max_batch_size: requests in one pass of the model.
@@ -74,7 +74,7 @@ class AnygptOptions(CheckpointOptions):
     image: bool = True
     system_prompt: str = SYSTEM_PROMPT
     text_template: str = "{text}"
-    # The maintainer's word (issue 32 of the authors' repository): spoken questions were trained with this sentence.
+    # Spoken questions were trained with this sentence (the maintainer, issue 32 of the authors' repository).
     speech_template: str = "{speech} {text} Please recognize the voice command and give reply and voice"
     image_template: str = "{image} {text}"
     max_new_tokens: int = Field(default=512, ge=1, le=32_768)
@@ -93,7 +93,7 @@ class AnygptOptions(CheckpointOptions):
 
     @field_validator(*_FIELDS)
     @classmethod
-    def _known_fields(cls, template: str, info: ValidationInfo) -> str:
+    def _right_fields(cls, template: str, info: ValidationInfo) -> str:
         wanted = _FIELDS[info.field_name or ""]
         try:
             parsed = list(Formatter().parse(template))
@@ -162,7 +162,7 @@ def decoding_of(request: Request, options: AnygptOptions) -> Decoding:
     if request.words_per_minute is not None:
         raise _bad_request(f"voice.words_per_minute is {request.words_per_minute:g}, but AnyGPT's rate is fixed")
     if request.voice:
-        raise _bad_request(f"voice {request.voice!r} is not known: AnyGPT has no named voices (option voice_clip)")
+        raise _bad_request(f"voice {request.voice!r} does not exist: AnyGPT has no named voices (option voice_clip)")
     temperature = _first(requested.temperature, options.temperature)
     if not temperature and (requested.top_p not in (None, 1.0) or requested.top_k):
         raise _bad_request("decoding sets top_p or top_k, which need a temperature over 0: set one, or unset them")

@@ -94,9 +94,7 @@ class Vocabulary:
             OptionsError: the checkpoint has none of this name.
         """
         if name not in self._added:
-            raise OptionsError(
-                f"{self._who} has no added token {name}: it is not AnyGPT, or its tokenizer is not whole"
-            )
+            raise OptionsError(f"{self._who} has no added token {name}: it is not AnyGPT, or not downloaded completely")
         return self._added[name]
 
     def text_ids(self) -> list[int]:

@@ -64,12 +64,12 @@ class Scripted:
     """A model of transformers, as far as the engine uses it: `generate` with processors and criteria.
 
     Args:
-        wanted: by a text of the prompt, what the row wants to write: at each step the first token of it that is
-            allowed. Texts that end with the mark of speech are for the second generation.
+        scripts: by a text in the prompt, what a row writes: at each step the next token of its script that is allowed.
+            A text that ends with the mark of speech is one of the second generation.
     """
 
-    def __init__(self, wanted: Mapping[str, Sequence[str]], context: int = 4_096) -> None:
-        self.wanted = {key: ids_of(tokens) for key, tokens in wanted.items()}
+    def __init__(self, scripts: Mapping[str, Sequence[str]], context: int = 4_096) -> None:
+        self.scripts = {key: ids_of(tokens) for key, tokens in scripts.items()}
         self.config = SimpleNamespace(max_position_embeddings=context)
         self.calls: list[dict[str, Any]] = []
         self.before_call: Callable[[int], None] = lambda rows: None
@@ -98,8 +98,8 @@ class Scripted:
 
     def _script(self, prompt: list[int]) -> Sequence[int]:
         text = WORDS.text(prompt)
-        found = [key for key in self.wanted if key in text]
-        return self.wanted[max(found, key=len)]
+        found = [key for key in self.scripts if key in text]
+        return self.scripts[max(found, key=len)]
 
 
 def _next(script: list[int], allowed: torch.Tensor) -> int:

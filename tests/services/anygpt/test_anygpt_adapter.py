@@ -44,7 +44,7 @@ def test_the_card_says_what_is_native_and_why_the_rest_is_not(served: Served) ->
 
 
 @pytest.mark.parametrize("output", [Modality.TEXT, Modality.SPEECH])
-def test_all_six_conditions_are_answered_in_any_company(served: Served, output: Modality) -> None:
+def test_all_six_conditions_are_answered_alone_and_together(served: Served, output: Modality) -> None:
     single = [served.ask(*parts, output=output) for parts in QUESTIONS]
     for reply in single:
         assert reply.text
