@@ -37,12 +37,10 @@ class Reply:
     @classmethod
     def of(cls, text: str) -> Reply:
         """Splits the model's form, `<-Ins-> transcript <-Res-> answer`, or the answer alone."""
-        before, mark, after = text.rpartition(REPLY)
-        if not mark:
-            before, transcribes, _ = text.partition(TRANSCRIPT)
-            # Cut off within the transcript: nothing was answered yet.
-            after, before = (before, text) if transcribes else (text, "")
-        transcript = before.rpartition(TRANSCRIPT)[2] if TRANSCRIPT in before else ""
+        before, _, after = text.rpartition(REPLY)
+        # A transcript without a reply behind it was cut off, so it is not part of the answer.
+        after, _, cut_off = after.partition(TRANSCRIPT)
+        transcript = before.rpartition(TRANSCRIPT)[2] if TRANSCRIPT in before else cut_off
         place = min((found for end in _TEXT_ENDS if (found := after.find(end)) >= 0), default=-1)
         return cls(after[:place].strip() if place >= 0 else after.strip(), transcript.strip(), place >= 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from omnigap.errors import ContractError
@@ -164,6 +164,7 @@ def test_a_question_over_the_context_is_refused_with_its_size() -> None:
         ("<-Ins-> what\n <-Res-> a dog ", "a dog", "what"),
         ("<-Ins-> what", "", "what"),
         ("<-Res-> a dog", "a dog", ""),
+        ("<-Res-> a dog <-Ins-> what", "a dog", "what"),
         ("<-Ins-> x <-Res-> y <-Res-> z", "z", "x <-Res-> y"),
         ("a dog<eom> more", "a dog", ""),
         ("<-Ins-> what<eom> <-Res-> a dog<eot>b", "a dog", "what<eom>"),
@@ -176,6 +177,7 @@ def test_the_form_of_a_reply_is_taken_apart(text: str, answer: str, transcript: 
 
 
 @settings(max_examples=25, deadline=None)
+@example(["<-Res->", "<-Ins->"])
 @given(st.lists(st.sampled_from(["a", "<sosp>", "<eosp>", "<eos>", "<-Ins->", "<-Res->", *OTHERS]), max_size=12))
 def test_any_output_of_the_model_ends_with_an_answer(script: list[str]) -> None:
     questions = [Request((part,), output) for part in (tone(1.0), "Q") for output in Modality if output != "image"]
@@ -241,7 +243,7 @@ def test_an_error_of_one_clip_fails_its_answer_only() -> None:
     assert turns[2].audio is not None
 
 
-@pytest.mark.parametrize("fits", [0, 1, 3])
+@pytest.mark.parametrize("fits", [0, 1, 2])
 def test_a_batch_that_runs_out_of_memory_is_halved(fits: int) -> None:
     model = Scripted({"": ["a", "<eos>"], ": a <sosp>": [*SOUND, "<eosp>"]})
 
@@ -250,12 +252,12 @@ def test_a_batch_that_runs_out_of_memory_is_halved(fits: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     model.before_call = refuse
-    turns = answered(model, *[Request((f"Q{number}",), Modality.SPEECH) for number in range(5)])
+    turns = answered(model, *[Request((f"Q{number}",), Modality.SPEECH) for number in range(3)])
     if not fits:
         reasons = [turn.error.reason for turn in turns if isinstance(turn.error, ContractError)]
-        assert reasons == [Reason.OUT_OF_MEMORY] * 5
+        assert reasons == [Reason.OUT_OF_MEMORY] * 3
         return
-    assert [turn.events for turn in turns] == [["write", "speak", "complete"]] * 5
+    assert [turn.events for turn in turns] == [["write", "speak", "complete"]] * 3
     assert {turn.text for turn in turns} == {"a"}
 
 
