@@ -52,17 +52,20 @@ CPU = Placement("cpu", "float32")
 @click.option("--golden", type=click.Path(path_type=Path), help="JSON file for the golden ids of SoundStorm.")
 def main(checkouts: Path, full: bool, golden: Path | None) -> None:
     let_torchvision_import()
-    torch.set_num_threads(2)
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        rows = [codec(Path(folder), activation, full) for activation in ("Snake", "ELU")]
-        rows.append(soundstorm(checkouts / "anygpt", Path(folder) / "copy", full, None))
-        rows.append(soundstorm(checkouts / "soundstorm", Path(folder) / "alone", full, golden))
-        rows.append(seed(checkouts / "seed", "models", Path(folder) / "seed", full))
-        rows.append(seed(checkouts / "anygpt", "seed2", Path(folder) / "seed2", full))
     print(f"torch {torch.__version__}, transformers {importlib.metadata.version('transformers')}, CPU, float32\n")
     print("| part | upstream | sizes | ids that differ | largest difference |\n|---|---|---|---|---|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    with tempfile.TemporaryDirectory() as name, torch.inference_mode():
+        folder = Path(name)
+        show(codec(folder, "Snake", full))
+        show(codec(folder, "ELU", full))
+        show(soundstorm(checkouts / "anygpt", folder / "copy", full, None))
+        show(soundstorm(checkouts / "soundstorm", folder / "alone", full, golden))
+        show(seed(checkouts / "seed", "models", folder / "seed", full))
+        show(seed(checkouts / "anygpt", "seed2", folder / "seed2", full))
+
+
+def show(row: Row) -> None:
+    print("| " + " | ".join(row) + " |", flush=True)
 
 
 def codec(folder: Path, activation: str, full: bool) -> Row:
