@@ -25,6 +25,7 @@ NOT_FAST = (
     "chaos",
     "compose",
     "e2e",
+    "services/anygpt",
     "services/asr/test_multilingual_checkpoint.py",
     "services/hf",
     "services/qwen_omni",

@@ -278,12 +278,13 @@ def load_whole(
     return model
 
 
-def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] = (), advice: str = "") -> None:
+def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] | None = (), advice: str = "") -> None:
     """Checks the library's loading info.
 
     Args:
         found: `missing_keys`, and `mismatched_keys` with the shapes in the checkpoint and in the model.
         who: the beginning of messages.
+        allowed: `allow_missing_weights`; None: the service has no such option for these weights.
 
     Raises:
         OptionsError: see `load_whole`.
@@ -294,10 +295,11 @@ def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] 
             f"{who} has {_count(len(others))} in another shape than its config says ({shown}): download it again"
         )
     missing = sorted(name for name in found["missing_keys"] if not matches(name, _TRAINING_ONLY))
-    if refused := [name for name in missing if not matches(name, allowed)]:
+    if refused := [name for name in missing if not matches(name, allowed or ())]:
+        option = "" if allowed is None else "; if no answer depends on them, list them in allow_missing_weights"
         raise OptionsError(
             f"{who} lacks {_count(len(refused))} of this kind of model ({shortened(refused)}), which would be random:"
-            f" download the whole checkpoint{advice}; if no answer depends on them, list them in allow_missing_weights"
+            f" download the whole checkpoint{advice}{option}"
         )
     if missing:
         _log.warning(

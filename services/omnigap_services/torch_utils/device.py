@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +105,18 @@ def place(options: DeviceOptions, service: str, flash_possible: bool = True) -> 
         dtype = "float32" if device == "cpu" else "bfloat16"
     attention = _attention(options, service, device, dtype, flash_possible)
     return Placement(device, dtype, options.device_map, attention)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Inside the block convolutions and LSTMs of float32 are computed in float32 on CUDA too, and repeatably.
+
+    By default cuDNN rounds their inputs to TF32, with 10 bits of mantissa, which flips codes of a codec.
+    """
+    import torch
+
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
 
 
 def _attention(options: DeviceOptions, service: str, device: str, dtype: str, flash_possible: bool) -> str:

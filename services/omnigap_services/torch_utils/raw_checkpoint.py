@@ -122,7 +122,7 @@ def load_tensors(
     tensors: Mapping[str, torch.Tensor],
     who: str,
     unused: Collection[str] = (),
-    allowed: Collection[str] = (),
+    allowed: Collection[str] | None = None,
 ) -> None:
     """Copies tensors into a module. Every tensor is used, or named as unused; no weight keeps its initial value.
 
@@ -130,7 +130,7 @@ def load_tensors(
         tensors: under the names of the module.
         who: the beginning of messages: service, option and file.
         unused: patterns (with * and ?) of tensors that no answer depends on.
-        allowed: `allow_missing_weights`.
+        allowed: `allow_missing_weights`; None: the service has no such option for these weights.
 
     Raises:
         OptionsError: a tensor is missing, has no place in the module, another shape, or values that are not finite.

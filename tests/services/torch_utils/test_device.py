@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omnigap_services.options import OptionsError, read_options
-from omnigap_services.torch_utils.device import DeviceOptions, place
+from omnigap_services.torch_utils.device import DeviceOptions, full_float32, place
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")
 
@@ -39,3 +39,15 @@ def test_flash_attention_that_is_not_installed_is_refused() -> None:
 def test_an_unknown_device_is_refused(device: str) -> None:
     with pytest.raises(OptionsError, match="'device'"):
         placed(device=device)
+
+
+def test_full_float32_holds_inside_the_block_only() -> None:
+    def found() -> tuple[bool, bool, bool]:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32
+
+    before = found()
+    with pytest.raises(KeyError), full_float32():
+        assert found() == (True, True, False)
+        raise KeyError
+    assert found() == before
