@@ -49,7 +49,7 @@ def test_an_image_without_a_gpu_is_built_with_its_service_installed(name: str) -
 def test_the_ocr_service_starts_by_its_profile_and_conforms() -> None:
     compose(*FILES, "build", "ocr", timeout_s=2_400)
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "ocr", timeout_s=600)
-    assert _conforms(50064)
+    _conforms(50064)
 
 
 def test_the_scorer_loads_a_checkpoint_from_the_volume(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_piper_finds_an_imported_voice_by_its_name_and_conforms(tmp_path: Path) 
     described = _describe(50065)
     assert [voice.name for voice in described.voices] == ["en_US-joe-medium"]
     assert "folder mine" in described.weights_revision
-    assert _conforms(50065)
+    _conforms(50065)
 
 
 @pytest.mark.images
@@ -98,7 +98,7 @@ def test_qwen_omni_answers_in_all_six_conditions_from_a_container(tmp_path: Path
     )
     variables = {"OMNIGAP_QWEN_OMNI_OPTIONS": options}
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "qwen-omni", timeout_s=600, **variables)
-    assert _conforms(50080)
+    _conforms(50080)
 
 
 @pytest.mark.images
@@ -120,8 +120,8 @@ def _copy_in(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _conforms(port: int) -> dict[str, object]:
-    """The findings of `conform`, which must all pass."""
+def _conforms(port: int) -> None:
+    """Runs `conform`, of which no check may fail."""
     command = [
         str(Path(sysconfig.get_path("scripts")) / "omnigap-orchestrate"),
         "conform",
@@ -129,9 +129,14 @@ def _conforms(port: int) -> dict[str, object]:
         "--json",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    findings: dict[str, object] = json.loads(done.stdout)
-    return findings
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout)
+    unsuccessful = [
+        f"{result['status']} {result['check']}: {result['message']}"
+        for result in found["checks"]
+        if result["status"] in ("failed", "warning")
+    ]
+    assert done.returncode == 0, "\n".join(unsuccessful)
 
 
 def _describe(port: int) -> pb.DescribeResponse:
