@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, final, runtime_checkable
+from typing import ClassVar, Protocol, final, runtime_checkable
 
 from PIL import Image
 
@@ -214,9 +214,11 @@ class Adapter(ABC):
     """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`.
 
     Attributes:
+        without_tiny: why it has no `build_tiny`, where it has none.
         on_restart: set by the server, for `request_restart`.
     """
 
+    without_tiny: ClassVar[str] = "its adapter loads no weights, or has no build_tiny"
     on_restart: Callable[[str], None] | None = None
 
     def __init__(self, options: Mapping[str, object]) -> None:
@@ -237,7 +239,7 @@ class Adapter(ABC):
         Raises:
             TinyError: the service loads no weights in its own process, or has no tiny checkpoint for the one named.
         """
-        raise TinyError("this service loads no model of its own, so it has no --tiny: start it without")
+        raise TinyError(f"there is no --tiny: {cls.without_tiny}")
 
     @abstractmethod
     def load(self) -> Card:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -68,6 +70,21 @@ def adapter_class(name: str) -> type[Adapter]:
         raise ServiceError(f"{module_name} has no {class_name!r}: name the service as module:Class") from error
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise ServiceError(f"{target} is not a subclass of omnigap_services.adapter.Adapter")
+    return found
+
+
+def has_tiny(kind: type[Adapter]) -> bool:
+    """Whether an adapter makes tiny checkpoints (`--tiny`): it, or a class that it extends, has a `build_tiny`."""
+    return any("build_tiny" in vars(one) for one in kind.__mro__ if one is not Adapter)
+
+
+def services_with_tiny() -> list[str]:
+    """Names of the registered services whose packages have a module `tiny`. No adapter is imported."""
+    found = []
+    for service in services():
+        with suppress(ImportError, ValueError):
+            if importlib.util.find_spec(f"{service.target.partition(':')[0].rpartition('.')[0]}.tiny"):
+                found.append(service.name)
     return found
 
 

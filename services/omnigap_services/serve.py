@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import ctypes
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ import click
 from omnigap.channel import is_loopback_host, is_unspecified_host
 from omnigap.errors import ContractError, OmnigapError
 from omnigap.terminal import LogFormatter, protect_streams
-from omnigap_services.adapter import Adapter
+from omnigap_services.adapter import Adapter, TinyError
 from omnigap_services.options import GivenOptions, OptionsError, from_file, from_text
 from omnigap_services.probe import PORT_FILE_VARIABLE, write_port_file
-from omnigap_services.registry import adapter_class, missing_import, services
+from omnigap_services.registry import adapter_class, has_tiny, missing_import, services, services_with_tiny
 from omnigap_services.server import Server, ServerOptions
 
 _log = logging.getLogger(__name__)
@@ -112,10 +111,11 @@ def main(
     given: GivenOptions | None = None
     try:
         given = _given_options(config, texts)
-        adapter = _make(name, given.merged, _tiny_folder(name) if tiny else None)
-        parent = parent_gone(parent_pid) if exit_with_parent else None
-        server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
-        restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
+        with _tiny_folder(name) if tiny else nullcontext() as folder:
+            adapter = _make(name, given.merged, folder)
+            parent = parent_gone(parent_pid) if exit_with_parent else None
+            server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
+            restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
     except click.ClickException:
         raise
     except OptionsError as error:
@@ -170,25 +170,53 @@ def _given_options(config: Path | None, texts: Sequence[str]) -> GivenOptions:
     return GivenOptions([source for source in sources if source.options or source.title.startswith("--config")])
 
 
-def _tiny_folder(name: str) -> Path:
-    """An empty temporary folder with the name that the card shows; it is removed when the process exits."""
-    above = Path(tempfile.mkdtemp(prefix="omnigap-tiny-"))
-    atexit.register(shutil.rmtree, above, ignore_errors=True)
-    folder = above / f"{name.rpartition(':')[2]}-tiny"
-    folder.mkdir()
-    return folder
+@contextmanager
+def _tiny_folder(name: str) -> Iterator[Path]:
+    """An empty temporary folder with the name that the card shows; removed at the end of the block, also by SIGTERM.
+
+    Raises:
+        TinyError: the service has no tiny checkpoint, or there is no place to write one.
+    """
+    kind = adapter_class(name)
+    if not has_tiny(kind):
+        raise TinyError(
+            f"service {name} has no --tiny: {kind.without_tiny}. Start it without, or take a service that has it:"
+            f" {', '.join(services_with_tiny())}"
+        )
+    # `_serve` replaces the handler. While a checkpoint is made, the default one would end the process at once.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        above = tempfile.TemporaryDirectory(prefix="omnigap-tiny-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise TinyError(f"--tiny needs a writable folder for its checkpoint: set TMPDIR to one ({error})") from error
+    with above:
+        folder = Path(above.name, f"{name.rpartition(':')[2]}-tiny")
+        folder.mkdir()
+        yield folder
 
 
 def _make(name: str, options: Mapping[str, object], tiny_folder: Path | None = None) -> Adapter:
     """Creates the adapter without loading it; raises OptionsError, TinyError and ServiceError."""
     kind = adapter_class(name)
     if tiny_folder is not None:
-        _log.warning("--tiny: %s answers with tiny random weights, which say nothing about the model", name)
-        options = kind.build_tiny(options, tiny_folder)
+        options = _with_tiny(kind, name, options, tiny_folder)
     # An adapter without its own constructor would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
     return kind(options)
+
+
+def _with_tiny(kind: type[Adapter], name: str, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+    """Makes the tiny checkpoint, and returns the options that serve it."""
+    try:
+        found = kind.build_tiny(options, folder)
+    except OSError as error:
+        raise TinyError(
+            f"the tiny checkpoint of service {name} can't be written to {folder.parent} ({error}): set TMPDIR to a"
+            " folder with more space"
+        ) from error
+    _log.warning("--tiny: %s answers with tiny random weights, which say nothing about the model", name)
+    return found
 
 
 async def _serve(
@@ -272,6 +300,7 @@ def _announce(name: str, server: Server) -> None:
         "port": server.port,
         "metrics_port": server.metrics_port,
         "digest": server.description.digest,
+        "random_weights": server.description.random_weights,
     }
     try:
         print(json.dumps(line), flush=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,11 +14,20 @@ def files_hash(files: Iterable[Path]) -> str:
     return digest_of({file.name: sha256_hex(file.read_bytes()) for file in files})
 
 
+def package_files(folder: Path) -> Iterator[Path]:
+    """The modules in a package's folder, except `tiny.py`.
+
+    It makes the checkpoint of `--tiny`, whose files and options have hashes of their own. If its code were part of a
+    digest, a change to it would discard the stored answers of real weights.
+    """
+    return (path for path in folder.glob("*.py") if path.name != "tiny.py")
+
+
 def source_hash(*names: str) -> str:
     """SHA-256 (hex) over the source files of modules and packages, which are not imported.
 
     Args:
-        names: dotted names; for a package, the `.py` files directly in its folder.
+        names: dotted names; for a package, its `package_files`.
 
     Raises:
         ModuleNotFoundError: for a name that is neither a module nor a package of this environment.
@@ -29,5 +38,5 @@ def source_hash(*names: str) -> str:
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(f"{name} is not a module of this environment")
         origin = Path(spec.origin)
-        files += origin.parent.glob("*.py") if spec.submodule_search_locations else [origin]
+        files += package_files(origin.parent) if spec.submodule_search_locations else [origin]
     return files_hash(files)

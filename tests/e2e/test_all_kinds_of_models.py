@@ -14,6 +14,7 @@ import pytest
 
 from tests.helpers.chat_server import MODEL, ChatServer
 from tests.helpers.running import COMMAND, Setting, item
+from tests.helpers.tiny_checkpoint import write_checkpoint
 from tests.services.triton_server.triton_env import NoTritonError
 from tests.services.triton_server.triton_options import OMNI
 from tests.services.triton_server.triton_process import Triton
@@ -51,11 +52,9 @@ def triton(tmp_path: Path) -> Iterator[Triton]:
     server.kill()
 
 
-def tiny(kind: str, folder: Path) -> str:
-    """A checkpoint of random weights of one family; made in another process, which forgets its torch."""
-    command = [sys.executable, "-m", "tests.services.qwen_omni.tiny", kind, str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)
-    return str(folder)
+def tiny(model_type: str, folder: Path) -> str:
+    """A checkpoint of random weights of one family."""
+    return str(write_checkpoint("qwen-omni", f'checkpoint = "{model_type}"', folder))
 
 
 def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer, triton: Triton) -> None:
@@ -63,8 +62,14 @@ def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer,
         "espeak": {},
         "asr": {},
         "demo": {"options": {"tts": "@espeak"}},
-        "qwen25": {"service": "qwen-omni", "options": {"checkpoint": tiny("qwen2.5", tmp_path / "qwen25"), **CAPS}},
-        "qwen3": {"service": "qwen-omni", "options": {"checkpoint": tiny("qwen3", tmp_path / "qwen3"), **CAPS}},
+        "qwen25": {
+            "service": "qwen-omni",
+            "options": {"checkpoint": tiny("qwen2_5_omni", tmp_path / "qwen25"), **CAPS},
+        },
+        "qwen3": {
+            "service": "qwen-omni",
+            "options": {"checkpoint": tiny("qwen3_omni_moe", tmp_path / "qwen3"), **CAPS},
+        },
         "hosted": {"service": "openai", "options": {"base_url": chat.url, "model": MODEL, "name": "hosted"}},
         "on-triton": {"service": "triton", "options": {"url": triton.url, **OMNI}},
     }

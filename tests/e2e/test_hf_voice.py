@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +13,7 @@ import soundfile
 import tomli_w
 
 from tests.helpers.running import orchestrate
+from tests.helpers.tiny_checkpoint import write_checkpoint
 
 CHECKPOINT = files("omnigap_services.asr").joinpath("checkpoint", "model.bin")
 
@@ -31,15 +31,7 @@ pytestmark = [
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
     """The folder of a tiny VITS."""
-    from omnigap_services.torch_utils.versions import let_torchvision_import
-
-    let_torchvision_import()
-    sys.path.append(str(Path(__file__).parents[1] / "services" / "hf"))
-    from tests.services.hf import tiny_tts
-
-    folder = tmp_path / "tiny-vits"
-    folder.mkdir()
-    return tiny_tts.vits(folder)
+    return write_checkpoint("hf-tts", "", tmp_path / "tiny-vits")
 
 
 async def test_questions_can_be_synthesised_by_hf_tts(tmp_path: Path, voice: Path) -> None:

@@ -19,6 +19,8 @@ from omnigap_services.source import source_hash
 class AsrAdapter(Adapter):
     """Whisper behind the Generate server: one audio part in, text out, statistics in the diagnostics."""
 
+    without_tiny = "its default checkpoint is tiny, trained, and part of omnigap"
+
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(AsrOptions, "asr", options)

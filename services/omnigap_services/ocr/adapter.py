@@ -34,6 +34,8 @@ class OcrOptions(Options):
 class OcrAdapter(Adapter):
     """RapidOCR behind the Generate server: one image in, one line of text per line of the image."""
 
+    without_tiny = "its models are small and part of its requirements"
+
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(OcrOptions, "ocr", options)

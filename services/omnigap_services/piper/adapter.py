@@ -28,6 +28,8 @@ class PiperAdapter(Adapter):
     piper-tts is GPL and its espeak-ng keeps global state, so it runs in a process that does nothing else.
     """
 
+    without_tiny = "a voice of Piper takes about 60 MB and no GPU: docs/models/tts.md"
+
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(PiperOptions, SERVICE, options)

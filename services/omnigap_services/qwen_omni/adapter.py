@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PIL import Image
 
@@ -28,6 +29,15 @@ class QwenOmniAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(QwenOmniOptions, SERVICE, options)
+
+    @classmethod
+    def build_tiny(cls, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+        from omnigap_services.torch_utils.versions import let_torchvision_import
+
+        let_torchvision_import()
+        from omnigap_services.qwen_omni.tiny import build
+
+        return build(options, folder)
 
     def load(self) -> Card:
         from omnigap_services.qwen_omni.loading import load, settings

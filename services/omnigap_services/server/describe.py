@@ -13,7 +13,8 @@ from omnigap.digest import digest_of
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
 from omnigap_services.adapter import Adapter, Capability, Card
-from omnigap_services.source import files_hash
+from omnigap_services.registry import has_tiny
+from omnigap_services.source import files_hash, package_files
 
 
 def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
@@ -40,14 +41,20 @@ def settings_of(card: Card, adapter: type[Adapter]) -> dict[str, str]:
 
 
 def code_hash(adapter: type[Adapter]) -> str:
-    """SHA-256 of an adapter's source: its module, and the other modules of its package if it is in a separate one."""
+    """SHA-256 of an adapter's source: its module, and the other modules of its package if it is in a separate one.
+
+    The `tiny.py` of an adapter that makes tiny checkpoints is left out, see `package_files`.
+    """
     try:
         module = Path(inspect.getfile(adapter))
     except (OSError, TypeError):  # A class defined at a prompt has no source file.
         return ""
     # `omnigap_services.echo` is a single module; `omnigap_services.asr.adapter` is in a separate package.
-    own_package = adapter.__module__.count(".") > 1
-    return files_hash(module.parent.glob("*.py") if own_package else [module])
+    if adapter.__module__.count(".") <= 1:
+        return files_hash([module])
+    modules = package_files(module.parent) if has_tiny(adapter) else module.parent.glob("*.py")
+    # The adapter's own module counts under any name.
+    return files_hash({*modules, module})
 
 
 def capacity(card: Card) -> int:

@@ -18,6 +18,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 if THERE:
     import torch
 
+    from omnigap_services.torch_utils.generation import seeded
     from omnigap_services.torch_utils.versions import let_torchvision_import
 
     torch.set_num_threads(1)  # more threads than cores make tiny models slow
@@ -42,7 +43,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
     def build(builder: Build) -> Path:
         if builder not in made:
-            made[builder] = builder(tmp_path_factory.mktemp(builder.__name__))
+            with seeded(0):
+                made[builder] = builder(tmp_path_factory.mktemp(builder.__name__))
         return made[builder]
 
     return build

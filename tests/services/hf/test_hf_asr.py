@@ -14,21 +14,23 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
+from omnigap_services.hf.asr import tiny as tiny_asr
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.options import OptionsError
 from tests.helpers.serve_process import Serve, Served
-from tests.services.hf import tiny_asr, tiny_chat
+from tests.services.hf import other_asr
 from tests.services.hf.hosting import Built, Host
 
 BUILDERS = (
     tiny_asr.whisper,
     tiny_asr.wav2vec2,
-    tiny_asr.wav2vec2_without_mask,
-    tiny_asr.parakeet_ctc,
-    tiny_asr.parakeet_tdt,
-    tiny_asr.moonshine,
-    tiny_asr.canary,
-    tiny_asr.qwen3_asr,
+    other_asr.wav2vec2_without_mask,
+    other_asr.parakeet_ctc,
+    other_asr.parakeet_tdt,
+    other_asr.moonshine,
+    other_asr.canary,
+    other_asr.qwen3_asr,
 )
 NAMES = [builder.__name__ for builder in BUILDERS]
 GREEDY_ONLY = {"wav2vec2", "wav2vec2_without_mask", "parakeet_ctc", "parakeet_tdt"}
@@ -233,10 +235,10 @@ def test_a_batch_that_does_not_fit_is_halved(built: Built, hosted: Host, monkeyp
 
 
 def test_it_runs_as_in_its_container(built: Built, serve: Serve, serve_model: Any) -> None:
-    options = {"model": str(built(tiny_asr.parakeet_ctc)), "max_new_tokens": 16, "cpu_threads": 1}
+    options = {"model": str(built(other_asr.parakeet_ctc)), "max_new_tokens": 16, "cpu_threads": 1}
     served = serve("hf-asr", options)
-    assert served.describe().digest == serve_model(tiny_asr.parakeet_ctc).describe().digest
-    assert served.ask(clip(2.0)).text == serve_model(tiny_asr.parakeet_ctc).ask(clip(2.0)).text
+    assert served.describe().digest == serve_model(other_asr.parakeet_ctc).describe().digest
+    assert served.ask(clip(2.0)).text == serve_model(other_asr.parakeet_ctc).ask(clip(2.0)).text
 
 
 def test_a_model_that_is_not_an_asr_model_is_refused(built: Built, tmp_path: Path) -> None:

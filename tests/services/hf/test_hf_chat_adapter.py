@@ -16,9 +16,10 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from tests.helpers.serve_process import Serve, Served
-from tests.services.hf import tiny_chat, tiny_gemma, tiny_phi
+from tests.services.hf import tiny_gemma, tiny_phi
 from tests.services.hf.hosting import Build, Built, Host
 
 PICTURE = Image.new("RGB", (40, 30), "red")

@@ -17,11 +17,12 @@ from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import Completion, DecodingOptions, InputPart, Request
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.chat.streaming import RowDecoder, ThinkingSplitter, TurnWriter
 from omnigap_services.options import OptionsError
 from tests.helpers.serve_process import Served
-from tests.services.hf import tiny_chat, tiny_gemma, tiny_phi
+from tests.services.hf import tiny_gemma, tiny_phi
 from tests.services.hf.hosting import Build, Built, Host
 
 GREEDY = DecodingOptions(max_new_tokens=16)

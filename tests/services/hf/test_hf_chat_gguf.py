@@ -18,6 +18,7 @@ from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.adapter import Adapter
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
@@ -25,7 +26,7 @@ from omnigap_services.qwen_omni.adapter import QwenOmniAdapter
 from omnigap_services.server.describe import describe
 from tests.helpers.hub_cache import in_hub_cache
 from tests.helpers.served_doubles import Serve
-from tests.services.hf import tiny_chat, tiny_gguf
+from tests.services.hf import tiny_gguf
 from tests.services.hf.hosting import Built, Host
 from tests.services.hf.tiny_gguf import F32
 

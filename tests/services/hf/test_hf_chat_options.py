@@ -10,9 +10,9 @@ import pytest
 
 from omnigap.vocabulary import Architecture, Condition, Modality, Support
 from omnigap_services.adapter import Card, Request
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
 from omnigap_services.options import OptionsError
-from tests.services.hf import tiny_chat
 from tests.services.hf.hosting import Built
 
 

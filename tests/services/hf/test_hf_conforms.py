@@ -10,11 +10,14 @@ import pytest
 from omnigap_orchestrator.extras.conform.check import Status
 from omnigap_orchestrator.extras.conform.suite import conform
 from omnigap_services.adapter import Adapter
+from omnigap_services.hf.asr import tiny as tiny_asr
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from tests.helpers.served_doubles import Serve
-from tests.services.hf import tiny_asr, tiny_chat, tiny_tts
+from tests.services.hf import other_tts
 from tests.services.hf.hosting import Built
 
 
@@ -38,11 +41,11 @@ async def test_hf_chat_conforms(builder: Any, passed: int, built: Built, host: S
     assert await check(await host(ChatAdapter(options))) == passed
 
 
-@pytest.mark.parametrize("builder", [tiny_tts.vits, tiny_tts.speecht5])
+@pytest.mark.parametrize("builder", [tiny_tts.vits, other_tts.speecht5])
 async def test_hf_tts_conforms(builder: Any, built: Built, host: Serve) -> None:
     folder = built(builder)
     options: dict[str, object] = {"model": str(folder)}
-    if builder is tiny_tts.speecht5:
+    if builder is other_tts.speecht5:
         options |= {"vocoder": str(folder / "vocoder"), "voices": {"first": str(folder / "first.npy")}}
     assert await check(await host(TtsAdapter(options))) == 32
 

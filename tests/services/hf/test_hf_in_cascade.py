@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import tomli_w
 
+from omnigap_services.hf.chat.tiny import llava
 from tests.helpers.running import orchestrate
-from tests.services.hf.tiny_chat import llava
 
 Build = Callable[[Path], Path]
 

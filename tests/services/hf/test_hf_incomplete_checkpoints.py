@@ -12,12 +12,15 @@ import pytest
 
 from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Adapter, Card
+from omnigap_services.hf.asr import tiny as tiny_asr
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 from tests.helpers.altered import altered, copied, without
-from tests.services.hf import tiny_asr, tiny_chat, tiny_codecs, tiny_phi, tiny_tts
+from tests.services.hf import other_asr, other_tts, tiny_codecs, tiny_phi
 from tests.services.hf.hosting import Build, Built, Host
 
 # One architecture for each way of loading, and a weight of it that every answer depends on.
@@ -25,10 +28,10 @@ KINDS: tuple[tuple[Callable[..., Adapter], Build, str], ...] = (
     (ChatAdapter, tiny_chat.llama, "model.layers.1.mlp.up_proj.weight"),
     (HfAsrAdapter, tiny_asr.whisper, "model.decoder.layers.0.fc1.weight"),
     (HfAsrAdapter, tiny_asr.wav2vec2, "lm_head.weight"),
-    (HfAsrAdapter, tiny_asr.parakeet_tdt, "decoder.embedding.weight"),
-    (HfAsrAdapter, tiny_asr.moonshine, "model.decoder.layers.0.mlp.fc1.weight"),
+    (HfAsrAdapter, other_asr.parakeet_tdt, "decoder.embedding.weight"),
+    (HfAsrAdapter, other_asr.moonshine, "model.decoder.layers.0.mlp.fc1.weight"),
     (TtsAdapter, tiny_tts.vits, "decoder.conv_pre.weight"),
-    (TtsAdapter, tiny_tts.speecht5, "speech_decoder_postnet.feat_out.weight"),
+    (TtsAdapter, other_tts.speecht5, "speech_decoder_postnet.feat_out.weight"),
     (TtsAdapter, tiny_codecs.bark, "semantic.lm_head.weight"),
     (TtsAdapter, tiny_codecs.csm, "lm_head.weight"),
     (TtsAdapter, tiny_codecs.dia, "model.encoder.norm.weight"),
@@ -79,7 +82,7 @@ def test_weights_of_another_shape_are_refused_with_both_shapes(
 
 
 def test_vocoders_and_codecs_are_checked_as_well(built: Built, tmp_path: Path) -> None:
-    voice = copied(built(tiny_tts.speecht5), tmp_path / "voice")
+    voice = copied(built(other_tts.speecht5), tmp_path / "voice")
     without(voice / "vocoder", "conv_post.weight")
     with pytest.raises(OptionsError, match=r"'vocoder'.* vocoder lacks 1 weight .*conv_post"):
         loaded(TtsAdapter, voice)

@@ -14,11 +14,13 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.chat import tiny as tiny_chat
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import settings_of
 from tests.helpers.serve_process import Serve, Served
-from tests.services.hf import tiny_chat, tiny_tts
+from tests.services.hf import other_tts
 from tests.services.hf.hosting import Built, Host
 
 TEXT = "What is twelve plus seven?"
@@ -40,7 +42,7 @@ def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def speecht5(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter(speecht5_options(built(tiny_tts.speecht5))))
+    return hosted(TtsAdapter(speecht5_options(built(other_tts.speecht5))))
 
 
 def speech(served: Served, text: str = TEXT, **fields: Any) -> AudioClip:
@@ -110,7 +112,7 @@ def test_a_rate_is_refused_if_the_voices_own_is_unknown(built: Built, hosted: Ho
 
 
 def test_speakers_differ(built: Built, hosted: Host, speecht5: Served) -> None:
-    two = hosted(TtsAdapter({"model": str(built(tiny_tts.vits_of_two))}))
+    two = hosted(TtsAdapter({"model": str(built(other_tts.vits_of_two))}))
     for served, names in ((two, ["0", "1"]), (speecht5, ["first", "second", "third"])):
         assert [voice.name for voice in served.describe().voices] == names
         sounds = [speech(served, voice=pb.VoiceSettings(name=name)).samples.tobytes() for name in names]
@@ -121,7 +123,7 @@ def test_speakers_differ(built: Built, hosted: Host, speecht5: Served) -> None:
 
 
 def test_options_name_speakers_and_the_default(built: Built, hosted: Host) -> None:
-    folder = str(built(tiny_tts.vits_of_two))
+    folder = str(built(other_tts.vits_of_two))
     named = hosted(TtsAdapter({"model": folder, "voices": {"ann": "0", "bob": "1"}, "voice": "bob"}))
     numbered = hosted(TtsAdapter({"model": folder}))
     assert [voice.name for voice in named.describe().voices] == ["ann", "bob"]
@@ -136,13 +138,13 @@ def test_other_languages_are_refused(vits: Served) -> None:
 
 
 def test_a_text_longer_than_the_voices_maximum_is_too_large(speecht5: Served) -> None:
-    with pytest.raises(ContractError, match="200") as caught:
-        speech(speecht5, "a" * 300)
+    with pytest.raises(ContractError, match="600") as caught:
+        speech(speecht5, "a" * 700)
     assert caught.value.reason is Reason.TOO_LARGE
 
 
 def test_a_truncated_utterance_ends_with_length(built: Built, hosted: Host) -> None:
-    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
+    adapter = TtsAdapter(speecht5_options(built(other_tts.speecht5)))
     served = hosted(adapter)
     assert served.ask("No.", output=Modality.SPEECH).complete.finish_reason == pb.FINISH_REASON_STOP
     adapter._loaded.voice.model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
@@ -151,7 +153,7 @@ def test_a_truncated_utterance_ends_with_length(built: Built, hosted: Host) -> N
 
 def test_cancelling_a_call_stops_the_synthesis(built: Built, hosted: Host) -> None:
     """180 letters take 1,800 passes of the decoder; the first waits until the cancellation is noticed."""
-    adapter = TtsAdapter(speecht5_options(built(tiny_tts.speecht5)))
+    adapter = TtsAdapter(speecht5_options(built(other_tts.speecht5)))
     served = hosted(adapter)
     model = adapter._loaded.voice.model
     model.speech_decoder_postnet.prob_out.bias.data.fill_(-50.0)
@@ -200,7 +202,7 @@ def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: 
 )
 def test_invalid_options_are_refused_by_name(built: Built, change: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionsError, match=message):
-        TtsAdapter(speecht5_options(built(tiny_tts.speecht5), **change)).load()
+        TtsAdapter(speecht5_options(built(other_tts.speecht5), **change)).load()
 
 
 def test_an_invalid_embedding_is_refused(built: Built, tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_an_invalid_embedding_is_refused(built: Built, tmp_path: Path) -> None:
         ("speaker.txt", "not a .npy"),
     ):
         with pytest.raises(OptionsError, match=message):
-            TtsAdapter(speecht5_options(built(tiny_tts.speecht5), voices={"a": str(tmp_path / name)})).load()
+            TtsAdapter(speecht5_options(built(other_tts.speecht5), voices={"a": str(tmp_path / name)})).load()
 
 
 def test_a_model_that_is_not_a_tts_model_is_refused(built: Built) -> None:
@@ -224,7 +226,7 @@ def test_a_model_that_is_not_a_tts_model_is_refused(built: Built) -> None:
 
 
 def test_the_digest_depends_on_the_embeddings_content_not_its_path(built: Built, tmp_path: Path) -> None:
-    folder = built(tiny_tts.speecht5)
+    folder = built(other_tts.speecht5)
     (tmp_path / "moved.npy").write_bytes((folder / "first.npy").read_bytes())
     here, moved, other = (
         TtsAdapter(speecht5_options(folder, voices={"a": str(path)})).load().settings
@@ -249,14 +251,14 @@ def install(folder: Path, name: str, version: str, source: str, module: str) -> 
     ("build", "name", "module", "source", "others"),
     [
         (
-            tiny_tts.vits_of_other_scripts,
+            other_tts.vits_of_other_scripts,
             "uroman",
             "uroman",
             "class Uroman:\n    def romanize_string(self, text): return 'annyeong'\n",
             {},
         ),
         (
-            tiny_tts.vits_of_phonemes,
+            other_tts.vits_of_phonemes,
             "phonemizer-fork",
             "phonemizer.backend",
             "class EspeakBackend:\n    @staticmethod\n    def version(): return (1, 52, 0)\n",

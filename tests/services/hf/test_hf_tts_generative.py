@@ -14,10 +14,11 @@ from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 from tests.helpers.serve_process import Served
-from tests.services.hf import tiny_codecs, tiny_tts
+from tests.services.hf import tiny_codecs
 from tests.services.hf.hosting import Build, Built, Host
 
 BUILDERS = (tiny_codecs.csm, tiny_codecs.dia, tiny_codecs.bark)

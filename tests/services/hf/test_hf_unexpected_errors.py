@@ -11,10 +11,12 @@ import pytest
 from omnigap.errors import ContractError
 from omnigap.media import AudioClip
 from omnigap.vocabulary import Modality, Reason
+from omnigap_services.hf.asr import tiny as tiny_asr
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
-from tests.services.hf import tiny_asr, tiny_chat, tiny_tts
 from tests.services.hf.hosting import Built, Host
 
 CLIP = AudioClip(np.sin(np.arange(16_000) / 9).astype(np.float32), 16_000)

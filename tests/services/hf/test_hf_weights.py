@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from omnigap_services.adapter import Adapter
+from omnigap_services.hf.asr import tiny as tiny_asr
 from omnigap_services.hf.asr.adapter import HfAsrAdapter
+from omnigap_services.hf.chat import tiny as tiny_chat
 from omnigap_services.hf.chat.adapter import ChatAdapter
+from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.hf.tts.generative import _codec_revision
 from omnigap_services.hf.tts.voice import TtsOptions
@@ -19,7 +22,7 @@ from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import describe
 from tests.helpers.altered import copied
 from tests.helpers.hub_cache import in_hub_cache
-from tests.services.hf import tiny_asr, tiny_chat, tiny_phi, tiny_tts
+from tests.services.hf import other_tts, tiny_phi
 from tests.services.hf.hosting import Build, Built
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -54,7 +57,7 @@ def test_folder_and_hub_name_have_one_digest(
 
 
 def test_a_vocoder_has_one_digest_too(built: Built, hub_cache: Path, tmp_path: Path) -> None:
-    folder = copied(built(tiny_tts.speecht5), tmp_path / "voice")
+    folder = copied(built(other_tts.speecht5), tmp_path / "voice")
     in_hub_cache(folder / "vocoder", hub_cache, "owner/vocoder", COMMIT)
     options = {"model": str(folder), "voices": {"one": str(next(folder.glob("*.npy")))}}
     by_folder = TtsAdapter({**options, "vocoder": str(folder / "vocoder")})

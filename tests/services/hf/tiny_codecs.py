@@ -29,7 +29,7 @@ from transformers.models.bark.generation_configuration_bark import (
     BarkSemanticGenerationConfig,
 )
 
-from tests.services.hf.tiny_chat import spread, tokenizer
+from omnigap_services.torch_utils.tiny import fast_tokenizer, spread
 
 _SMALL = {
     "hidden_size": 16,
@@ -51,8 +51,7 @@ def _give_codes_sounds(codec: torch.nn.Module) -> None:
 
 def csm(folder: Path) -> Path:
     """CSM: a backbone, a depth decoder for four codebooks, and Mimi."""
-    torch.manual_seed(0)
-    words = tokenizer("<|AUDIO|>", "<|audio_eos|>")
+    words = fast_tokenizer("<|AUDIO|>", "<|audio_eos|>")
     codec = {
         "model_type": "mimi",
         **_SMALL,
@@ -93,7 +92,6 @@ def csm(folder: Path) -> Path:
 
 def dia(folder: Path) -> Path:
     """Dia: an encoder of bytes, a decoder of nine delayed codebooks, and DAC in another folder."""
-    torch.manual_seed(0)
     codec = DacModel(
         DacConfig(
             encoder_hidden_size=8,
@@ -134,7 +132,6 @@ def dia(folder: Path) -> Path:
 
 def bark(folder: Path) -> Path:
     """Bark: three models and EnCodec."""
-    torch.manual_seed(0)
     small = {"num_layers": 1, "num_heads": 2, "hidden_size": 16, "block_size": 1_024}
     config = BarkConfig(
         semantic_config={**small, "input_vocab_size": 129_600, "output_vocab_size": 10_048},
@@ -162,5 +159,5 @@ def bark(folder: Path) -> Path:
     )
     model.save_pretrained(folder)
     (folder / "generation_config.json").write_text(json.dumps(generation.to_dict()))
-    BarkProcessor(tokenizer=tokenizer()).save_pretrained(folder)
+    BarkProcessor(tokenizer=fast_tokenizer()).save_pretrained(folder)
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     Gemma4AudioFeatureExtractor,
     Gemma4Config,
@@ -14,7 +13,8 @@ from transformers import (
     Gemma4VideoProcessor,
 )
 
-from tests.services.hf.tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
+from omnigap_services.hf.chat.tiny import save
+from omnigap_services.torch_utils.tiny import BOS, EOS, PAD, fast_tokenizer
 
 _NAMES = {
     "image_token": "<|image|>",
@@ -33,8 +33,7 @@ TEMPLATE = (
 
 def gemma4(folder: Path) -> Path:
     """Text, audio and images in, text out."""
-    torch.manual_seed(0)
-    words = tokenizer(*_NAMES.values(), "<|video|>")
+    words = fast_tokenizer(*_NAMES.values(), "<|video|>")
     words.init_kwargs["extra_special_tokens"] = _NAMES
     words._set_model_specific_special_tokens(_NAMES)
     ids = {name: words.convert_tokens_to_ids(token) for name, token in _NAMES.items()}
@@ -81,7 +80,7 @@ def gemma4(folder: Path) -> Path:
         audio_token_id=ids["audio_token"],
         video_token_id=words.convert_tokens_to_ids("<|video|>"),
     )
-    save_chat_model(Gemma4ForConditionalGeneration(config), folder)
+    save(Gemma4ForConditionalGeneration(config), folder)
     sizes = {"patch_size": 4, "pooling_kernel_size": 2, "max_soft_tokens": 70}
     processor = Gemma4Processor(
         feature_extractor=Gemma4AudioFeatureExtractor(),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.services.hf.tiny_chat import letters_tokenizer
+from omnigap_services.torch_utils.tiny import letters_tokenizer
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
 UNK, BOS, EOS, TURN_START, TURN_END = range(5)

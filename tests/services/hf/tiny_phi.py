@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
     Phi4MultimodalConfig,
@@ -14,7 +13,8 @@ from transformers import (
     Phi4MultimodalProcessor,
 )
 
-from tests.services.hf.tiny_chat import BOS, EOS, PAD, save_chat_model, tokenizer
+from omnigap_services.hf.chat.tiny import save
+from omnigap_services.torch_utils.tiny import BOS, EOS, PAD, fast_tokenizer
 
 _NAMES = {"image_token": "<|image|>", "audio_token": "<|audio|>"}
 TEMPLATE = (
@@ -26,8 +26,7 @@ TEMPLATE = (
 
 def phi4(folder: Path) -> Path:
     """Text, audio and images in, text out, with an adapter each for the two."""
-    torch.manual_seed(0)
-    words = tokenizer(*_NAMES.values())
+    words = fast_tokenizer(*_NAMES.values())
     words.init_kwargs["extra_special_tokens"] = _NAMES
     words._set_model_specific_special_tokens(_NAMES)
     config = Phi4MultimodalConfig(
@@ -64,7 +63,7 @@ def phi4(folder: Path) -> Path:
         },
     )
     model = Phi4MultimodalForCausalLM(config)
-    save_chat_model(model, folder)
+    save(model, folder)
     processor = Phi4MultimodalProcessor(
         image_processor=Phi4MultimodalImageProcessor(dynamic_hd=1),
         audio_processor=Phi4MultimodalFeatureExtractor(),

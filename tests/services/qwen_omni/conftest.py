@@ -43,10 +43,17 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folder of each kind."""
-    from tests.services.qwen_omni import tiny
+    from omnigap_services.torch_utils.versions import let_torchvision_import
+
+    let_torchvision_import()
+    from omnigap_services.qwen_omni import tiny
+    from omnigap_services.torch_utils.tiny import write
 
     root = tmp_path_factory.mktemp("checkpoints")
-    return {kind: tiny.build(kind, root / f"tiny-{kind}") for kind in KINDS}
+    folders = {kind: root / f"tiny-{kind}" for kind in KINDS}
+    for folder, kind in zip(folders.values(), tiny.KINDS, strict=True):
+        write(kind, folder, seed=1)
+    return folders
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from omnigap_services.hf.asr.recogniser import SAMPLE_RATE, SERVICE, HfAsrOption
 from omnigap_services.options import read_options
 from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, split_on_oom
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Shorter clips are padded with zeros to 0.1 s: convolutional feature extractors need a minimum of samples.
 _MIN_SAMPLES = SAMPLE_RATE // 10
@@ -36,6 +38,13 @@ class HfAsrAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(HfAsrOptions, SERVICE, options)
+
+    @classmethod
+    def build_tiny(cls, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+        let_torchvision_import()
+        from omnigap_services.hf.asr.tiny import build
+
+        return build(options, folder)
 
     def load(self) -> Card:
         self._loaded = load_recogniser(self._options)

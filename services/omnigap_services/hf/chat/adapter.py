@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from omnigap.digest import sha256_hex
 from omnigap.errors import ContractError
@@ -22,6 +23,7 @@ from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.generation import split_on_oom
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
 _WARM_UP_TOKENS = 2
@@ -51,6 +53,13 @@ class ChatAdapter(Adapter):
         super().__init__(options)
         self._options = read_options(ChatOptions, SERVICE, options)
         self._card: Card | None = None
+
+    @classmethod
+    def build_tiny(cls, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+        let_torchvision_import()
+        from omnigap_services.hf.chat.tiny import build
+
+        return build(options, folder)
 
     def load(self) -> Card:
         chat = load_chat_model(self._options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import Condition, FinishReason, Modality, Reason
@@ -15,6 +16,7 @@ from omnigap_services.hf.tts.voice import SERVICE, TtsOptions, Utterance
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.generation import CancellationHook, GenerationCancelledError, seeded, split_on_oom
+from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Range of factors on the voice's own rate, as in `TtsOptions.speed`.
 _SPEEDS = (0.2, 5.0)
@@ -26,6 +28,13 @@ class TtsAdapter(Adapter):
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(TtsOptions, SERVICE, options)
+
+    @classmethod
+    def build_tiny(cls, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+        let_torchvision_import()
+        from omnigap_services.hf.tts.tiny import build
+
+        return build(options, folder)
 
     def load(self) -> Card:
         self._loaded = load_voice(self._options)

@@ -1,19 +1,17 @@
-"""Builds a tiny Qwen-Omni with random weights, tokenizer and processor, in a folder that loads like a real checkpoint.
-
-`python -m tests.services.qwen_omni.tiny qwen2.5|qwen3 FOLDER`
-"""
+"""The tiny random checkpoints of `qwen-omni --tiny`: both families, with tokenizer, processor and speakers."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from omnigap_services.torch_utils.versions import let_torchvision_import
-
-KINDS = ("qwen2.5", "qwen3")
+from omnigap_services.options import read_options
+from omnigap_services.qwen_omni.family import QWEN3, QWEN25, Family
+from omnigap_services.qwen_omni.options import SERVICE, QwenOmniOptions
+from omnigap_services.torch_utils.tiny import Kind, chosen, tiny_options, write, write_only
 
 SIZE = 32
 """Hidden size of both thinkers and talkers."""
@@ -26,7 +24,7 @@ _ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 _WORDS = ("user", "assistant", "system", "the", "what", "answer", "word", "capital")
 
 _MARKS = {
-    "qwen2.5": {
+    QWEN25: {
         "audio_token": "<|AUDIO|>",
         "image_token": "<|IMAGE|>",
         "video_token": "<|VIDEO|>",
@@ -35,7 +33,7 @@ _MARKS = {
         "vision_bos_token": "<|vision_bos|>",
         "vision_eos_token": "<|vision_eos|>",
     },
-    "qwen3": {
+    QWEN3: {
         "audio_token": "<|audio_pad|>",
         "image_token": "<|image_pad|>",
         "video_token": "<|video_pad|>",
@@ -58,28 +56,39 @@ _TEMPLATE = (
 )
 
 
-def build(kind: str, folder: Path | str, seed: int = 1) -> Path:
-    """Writes the checkpoint; about 1 MB, most of it tokenizer and configuration.
+def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
+    """Writes the checkpoint that the option `checkpoint` means, and returns the options that serve it."""
+    given = read_options(QwenOmniOptions, SERVICE, {"checkpoint": KINDS[0].model_type, **options})
+    write(chosen(KINDS, SERVICE, "checkpoint", given.checkpoint), folder)
+    # One to three seconds of speech: a greedy talker with random weights never ends.
+    limits = {"max_new_tokens": 12, "talker_max_new_tokens": 32}
+    return tiny_options(options, {"checkpoint": str(folder)}, limits)
 
-    Raises:
-        ValueError: for a kind that is not in `KINDS`.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}: one of {', '.join(KINDS)}")
-    let_torchvision_import()
-    tokenizer = _tokenizer(kind)
-    torch.manual_seed(seed)
-    model = _qwen25(tokenizer) if kind == "qwen2.5" else _qwen3(tokenizer)
+
+def qwen25(folder: Path) -> Path:
+    """Qwen2.5-Omni; about 1 MB, most of it tokenizer and configuration."""
+    tokenizer = _tokenizer(QWEN25)
+    model = _qwen25(tokenizer)
+    _save(QWEN25, model, tokenizer, folder)
+    torch.save(_speakers(tokenizer, model.config), folder / "spk_dict.pt")
+    return folder
+
+
+def qwen3(folder: Path) -> Path:
+    """Qwen3-Omni, likewise."""
+    tokenizer = _tokenizer(QWEN3)
+    _save(QWEN3, _qwen3(tokenizer), tokenizer, folder)
+    return folder
+
+
+def _save(family: Family, model: Any, tokenizer: Any, folder: Path) -> None:
     _shake(model)
-    _temper(kind, model, tokenizer)
+    _temper(family, model, tokenizer)
     model.save_pretrained(folder)
-    if kind == "qwen2.5":
-        torch.save(_speakers(tokenizer, model.config), Path(folder) / "spk_dict.pt")
-    _processor(kind, tokenizer).save_pretrained(folder)
-    return Path(folder)
+    _processor(family, tokenizer).save_pretrained(folder)
 
 
-def _tokenizer(kind: str) -> Any:
+def _tokenizer(family: Family) -> Any:
     """A byte-level BPE whose merges make `_WORDS`, and the family's special tokens."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import Qwen2Tokenizer
@@ -88,7 +97,7 @@ def _tokenizer(kind: str) -> Any:
     merges: list[tuple[str, str]] = []
     for word in _WORDS:
         merges += [pair for end in range(1, len(word)) if (pair := (word[:end], word[end])) not in merges]
-    marks = _MARKS[kind]
+    marks = _MARKS[family]
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *marks.values(), *_TTS]
     pieces = [*letters, *("".join(pair) for pair in merges), *special]
     return Qwen2Tokenizer(
@@ -104,7 +113,7 @@ def _tokenizer(kind: str) -> Any:
     )
 
 
-def _processor(kind: str, tokenizer: Any) -> Any:
+def _processor(family: Family, tokenizer: Any) -> Any:
     from transformers import (
         Qwen2_5OmniProcessor,
         Qwen2VLImageProcessor,
@@ -113,12 +122,12 @@ def _processor(kind: str, tokenizer: Any) -> Any:
         WhisperFeatureExtractor,
     )
 
-    marks = _MARKS[kind]
+    marks = _MARKS[family]
     audio = marks["audio_bos_token"] + marks["audio_token"] + marks["audio_eos_token"]
     image = marks["vision_bos_token"] + marks["image_token"] + marks["vision_eos_token"]
-    patch = 14 if kind == "qwen2.5" else 16
+    patch = 14 if family is QWEN25 else 16
     sizes = {"patch_size": patch, "merge_size": 2, "min_pixels": 4 * patch**2, "max_pixels": 64 * patch**2}
-    processor = Qwen2_5OmniProcessor if kind == "qwen2.5" else Qwen3OmniMoeProcessor
+    processor = Qwen2_5OmniProcessor if family is QWEN25 else Qwen3OmniMoeProcessor
     return processor(
         image_processor=Qwen2VLImageProcessor(**sizes),
         video_processor=Qwen2VLVideoProcessor(patch_size=patch, merge_size=2),
@@ -161,7 +170,7 @@ def _qwen25(tokenizer: Any) -> Any:
     from transformers import Qwen2_5OmniConfig, Qwen2_5OmniForConditionalGeneration
 
     ids = tokenizer.convert_tokens_to_ids
-    marks = _MARKS["qwen2.5"]
+    marks = _MARKS[QWEN25]
     tokens = {
         "audio_token_index": ids(marks["audio_token"]),
         "image_token_index": ids(marks["image_token"]),
@@ -229,7 +238,7 @@ def _qwen3(tokenizer: Any) -> Any:
     from transformers import Qwen3OmniMoeConfig, Qwen3OmniMoeForConditionalGeneration
 
     ids = tokenizer.convert_tokens_to_ids
-    marks = _MARKS["qwen3"]
+    marks = _MARKS[QWEN3]
     tokens = {
         "audio_token_id": ids(marks["audio_token"]),
         "image_token_id": ids(marks["image_token"]),
@@ -321,17 +330,16 @@ def _shake(model: Any) -> None:
             torch.nn.init.normal_(weight, std=0.12 if vocoder else 0.3 if name.startswith("thinker") else 0.15)
 
 
-def _temper(kind: str, model: Any, tokenizer: Any) -> None:
+def _temper(family: Family, model: Any, tokenizer: Any) -> None:
     """Makes texts printable with varying lengths, and keeps speech from ending immediately."""
-    wanted = {tokenizer.eos_token, "\u0120"}  # what a byte-level BPE writes for a space
+    special = {*_MARKS[family].values(), *_TTS}
+    # What a byte-level BPE writes for a space is no ASCII.
+    texts = {token for token in tokenizer.get_vocab() if token.isascii() and not token.startswith("<|")} | {"\u0120"}
+    ids = tokenizer.convert_tokens_to_ids(sorted(texts - special))
+    write_only(model.thinker.lm_head.weight, ids, tokenizer.eos_token_id, end_factor=1.5)
     with torch.no_grad():
-        head = model.thinker.lm_head.weight
-        for token, number in tokenizer.get_vocab().items():
-            if token not in wanted and (not token.isascii() or token.startswith("<|") or token in _TTS):
-                head[number] = 0
-        head[tokenizer.eos_token_id] *= 1.5
         talker = model.config.talker_config
-        if kind == "qwen2.5":
+        if family is QWEN25:
             model.talker.codec_head.weight[[talker.tts_codec_pad_token_id, talker.tts_codec_end_token_id]] *= 0.75
 
 
@@ -348,5 +356,7 @@ def _speakers(tokenizer: Any, config: Any) -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    print(build(*sys.argv[1:3]))
+KINDS = (
+    Kind(QWEN25.model_type, "Qwen/Qwen2.5-Omni-7B", r"qwen2\.?5.*omni", qwen25),
+    Kind(QWEN3.model_type, "Qwen/Qwen3-Omni-30B-A3B-Instruct", "qwen3.*omni", qwen3),
+)

@@ -1,9 +1,12 @@
-"""Builds tiny voices of random weights in real architectures, with their tokenizers, offline."""
+"""The tiny random checkpoints of `hf-tts --tiny`: a VITS as MMS-TTS has it, and SpeechT5 with a vocoder."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +25,35 @@ from transformers import (
     VitsTokenizer,
 )
 
+from omnigap_services.hf.tts.voice import SERVICE, TtsOptions
+from omnigap_services.options import read_options
+from omnigap_services.torch_utils.tiny import Kind, chosen, spread, tiny_options, write
+
 EMBEDDING = 8
+"""Numbers of a speaker's embedding; 512 in real checkpoints."""
+
+
+def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
+    """Writes the checkpoint that the option `model` means, and returns the options that serve it."""
+    given = read_options(TtsOptions, SERVICE, {"model": KINDS[0].model_type, **options})
+    kind = chosen(KINDS, SERVICE, "model", given.model)
+    checkpoint: dict[str, object] = {"model": str(folder)}
+    if kind.model_type == "speecht5":
+        write(kind, folder)
+        # Files of embeddings belong to the real weights: each named voice gets a random one.
+        voices = {name: str(folder / f"voice-{number}.npy") for number, name in enumerate(given.voices or ["tiny"])}
+        for number, path in enumerate(voices.values()):
+            np.save(path, np.random.default_rng(number).standard_normal(EMBEDDING).astype(np.float32))
+        checkpoint |= {"vocoder": str(folder / "vocoder"), "voices": voices}
+    else:
+        # As many speakers as the option `voices` numbers.
+        speakers = 1 + max((int(speaker) for speaker in given.voices.values() if speaker.isdecimal()), default=0)
+        write(replace(kind, build=partial(vits, speakers=speakers)), folder)
+    return tiny_options(options, checkpoint, {}, ("revision", "vocoder_revision"))
 
 
 def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
     """A VITS as MMS-TTS has it: lower-case letters, apostrophe, hyphen and space, no digits, no punctuation."""
-    torch.manual_seed(0)
     letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first is the blank between letters
     vocabulary = folder / "letters.json"
     vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
@@ -68,24 +94,8 @@ def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
     return folder
 
 
-def vits_of_two(folder: Path) -> Path:
-    """The same with two speakers."""
-    return vits(folder, speakers=2)
-
-
-def vits_of_other_scripts(folder: Path) -> Path:
-    """One that was trained on other scripts in Latin letters."""
-    return vits(folder, is_uroman=True)
-
-
-def vits_of_phonemes(folder: Path) -> Path:
-    """One that was trained on phonemes."""
-    return vits(folder, phonemize=True)
-
-
 def speecht5(folder: Path) -> Path:
-    """SpeechT5 with its own alphabet, a vocoder, and speaker embeddings in files."""
-    torch.manual_seed(0)
+    """SpeechT5 with its own alphabet, and its vocoder in a folder below."""
     text = "".join(map(chr, range(ord("a"), ord("z") + 1)))
     spoken = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -117,13 +127,12 @@ def speecht5(folder: Path) -> Path:
         speaker_embedding_dim=EMBEDDING,
         speech_decoder_postnet_layers=1,
         speech_decoder_postnet_units=16,
-        max_text_positions=200,
+        max_text_positions=600,
         reduction_factor=2,
     )
     model = SpeechT5ForTextToSpeech(config)
+    spread(model)
     with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(3.0)
         model.speech_decoder_postnet.prob_out.bias.fill_(-2.0)  # it would end at once
     model.save_pretrained(folder)
     extractor = SpeechT5FeatureExtractor(num_mel_bins=8)
@@ -142,8 +151,10 @@ def speecht5(folder: Path) -> Path:
         for weight in made.parameters():
             weight.normal_(0.0, 0.3)
     made.save_pretrained(folder / "vocoder")
-    draw = np.random.default_rng(0)
-    np.save(folder / "first.npy", draw.standard_normal(EMBEDDING).astype(np.float32))
-    torch.save(torch.from_numpy(draw.standard_normal((1, EMBEDDING)).astype(np.float32)), folder / "second.pt")
-    draw.standard_normal(EMBEDDING).astype("<f4").tofile(folder / "third.bin")
     return folder
+
+
+KINDS = (
+    Kind("vits", "facebook/mms-tts-eng", r"mms-tts|(?<!style)vits", vits),
+    Kind("speecht5", "microsoft/speecht5_tts", "speecht5", speecht5),
+)
