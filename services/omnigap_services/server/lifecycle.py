@@ -133,14 +133,8 @@ class Server:
         self._adapter.on_restart = partial(_call_soon, asyncio.get_running_loop(), self._end)
         card = await self._worker.load()
         if self.options.random_weights:
-<<<<<<< HEAD
             settings = {**card.settings, "weights": "random (--tiny)"}
             card = dataclasses.replace(card, random_weights=True, settings=settings)
-=======
-            card = dataclasses.replace(
-                card, random_weights=True, settings={**card.settings, "weights": "random (--tiny)"}
-            )
->>>>>>> h-tiny
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
         started = time.monotonic()
