@@ -198,12 +198,10 @@ def _tiny_folder(name: str) -> Iterator[Path]:
 def _make(name: str, options: Mapping[str, object], tiny_folder: Path | None = None) -> Adapter:
     """Creates the adapter without loading it; raises OptionsError, TinyError and ServiceError."""
     kind = adapter_class(name)
-    if tiny_folder is not None:
-        options = _with_tiny(kind, name, options, tiny_folder)
     # An adapter without its own constructor would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
-    return kind(options)
+    return kind(options if tiny_folder is None else _with_tiny(kind, name, options, tiny_folder))
 
 
 def _with_tiny(kind: type[Adapter], name: str, options: Mapping[str, object], folder: Path) -> dict[str, object]:
@@ -259,6 +257,9 @@ async def _serve(
         await asyncio.gather(start, *ends, return_exceptions=True)
         if not await server.stop():
             _log.warning("stopped before all answers had ended or the adapter was closed")
+        # The end has begun: a second signal, such as `timeout` sends, would kill the process in its clean-up.
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 async def _start(server: Server, port_file: Path | None) -> None:

@@ -52,9 +52,10 @@ def triton(tmp_path: Path) -> Iterator[Triton]:
     server.kill()
 
 
-def tiny(model_type: str, folder: Path) -> str:
-    """A checkpoint of random weights of one family."""
-    return str(write_checkpoint("qwen-omni", f'checkpoint = "{model_type}"', folder))
+def tiny(model_type: str, folder: Path) -> dict[str, object]:
+    """Options with a checkpoint of random weights of one family."""
+    checkpoint = write_checkpoint("qwen-omni", f'checkpoint = "{model_type}"', folder)
+    return {"checkpoint": str(checkpoint), **CAPS}
 
 
 def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer, triton: Triton) -> None:
@@ -64,11 +65,11 @@ def test_one_run_measures_models_of_every_kind(tmp_path: Path, chat: ChatServer,
         "demo": {"options": {"tts": "@espeak"}},
         "qwen25": {
             "service": "qwen-omni",
-            "options": {"checkpoint": tiny("qwen2_5_omni", tmp_path / "qwen25"), **CAPS},
+            "options": tiny("qwen2_5_omni", tmp_path / "qwen25"),
         },
         "qwen3": {
             "service": "qwen-omni",
-            "options": {"checkpoint": tiny("qwen3_omni_moe", tmp_path / "qwen3"), **CAPS},
+            "options": tiny("qwen3_omni_moe", tmp_path / "qwen3"),
         },
         "hosted": {"service": "openai", "options": {"base_url": chat.url, "model": MODEL, "name": "hosted"}},
         "on-triton": {"service": "triton", "options": {"url": triton.url, **OMNI}},

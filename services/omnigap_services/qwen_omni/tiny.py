@@ -59,33 +59,44 @@ _TEMPLATE = (
 def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Writes the checkpoint that the option `checkpoint` means, and returns the options that serve it."""
     given = read_options(QwenOmniOptions, SERVICE, {"checkpoint": KINDS[0].model_type, **options})
-    write(chosen(KINDS, SERVICE, "checkpoint", given.checkpoint), folder)
-    # One to three seconds of speech: a greedy talker with random weights never ends.
-    limits = {"max_new_tokens": 12, "talker_max_new_tokens": 32}
+    kind = chosen(KINDS, SERVICE, "checkpoint", given.checkpoint)
+    write(kind, folder)
+    # About half a second of speech. Both talkers are greedy, and with random weights they rarely end.
+    frames = 24 if kind.model_type == QWEN25.model_type else 8
+    limits = {"max_new_tokens": 12, "talker_max_new_tokens": frames}
     return tiny_options(options, {"checkpoint": str(folder)}, limits)
 
 
-def qwen25(folder: Path) -> Path:
-    """Qwen2.5-Omni; about 1 MB, most of it tokenizer and configuration."""
+def qwen25(folder: Path, text_end: float = 0.9, speech_end: float = 0.3) -> Path:
+    """Writes Qwen2.5-Omni; about 1 MB, most of it tokenizer and configuration.
+
+    Args:
+        text_end, speech_end: factors on the weights of the tokens that end texts and speech; larger ones end earlier.
+    """
     tokenizer = _tokenizer(QWEN25)
     model = _qwen25(tokenizer)
-    _save(QWEN25, model, tokenizer, folder)
-    torch.save(_speakers(tokenizer, model.config), folder / "spk_dict.pt")
-    return folder
-
-
-def qwen3(folder: Path) -> Path:
-    """Qwen3-Omni, likewise."""
-    tokenizer = _tokenizer(QWEN3)
-    _save(QWEN3, _qwen3(tokenizer), tokenizer, folder)
-    return folder
-
-
-def _save(family: Family, model: Any, tokenizer: Any, folder: Path) -> None:
     _shake(model)
-    _temper(family, model, tokenizer)
+    _temper(QWEN25, model, tokenizer, text_end)
+    talker = model.config.talker_config
+    with torch.no_grad():
+        model.talker.codec_head.weight[[talker.tts_codec_pad_token_id, talker.tts_codec_end_token_id]] *= speech_end
     model.save_pretrained(folder)
-    _processor(family, tokenizer).save_pretrained(folder)
+    torch.save(_speakers(tokenizer, model.config), folder / "spk_dict.pt")
+    _processor(QWEN25, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def qwen3(folder: Path, text_end: float = 0.9, speech_end: float = 0.3) -> Path:
+    """Writes Qwen3-Omni, likewise."""
+    tokenizer = _tokenizer(QWEN3)
+    model = _qwen3(tokenizer)
+    _shake(model)
+    _temper(QWEN3, model, tokenizer, text_end)
+    with torch.no_grad():
+        model.talker.codec_head.weight[model.config.talker_config.codec_eos_token_id] *= speech_end
+    model.save_pretrained(folder)
+    _processor(QWEN3, tokenizer).save_pretrained(folder)
+    return folder
 
 
 def _tokenizer(family: Family) -> Any:
@@ -246,7 +257,7 @@ def _qwen3(tokenizer: Any) -> Any:
         "audio_start_token_id": ids(marks["audio_bos_token"]),
         "vision_start_token_id": ids(marks["vision_bos_token"]),
     }
-    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+    experts: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
     thinker_text = {**_text_config(len(tokenizer)), **experts, "head_dim": SIZE // 4}
     thinker_text["rope_parameters"]["mrope_interleaved"] = True
     codes, groups = 24, 4
@@ -330,17 +341,13 @@ def _shake(model: Any) -> None:
             torch.nn.init.normal_(weight, std=0.12 if vocoder else 0.3 if name.startswith("thinker") else 0.15)
 
 
-def _temper(family: Family, model: Any, tokenizer: Any) -> None:
-    """Makes texts printable with varying lengths, and keeps speech from ending immediately."""
+def _temper(family: Family, model: Any, tokenizer: Any, text_end: float) -> None:
+    """Makes texts printable."""
     special = {*_MARKS[family].values(), *_TTS}
     # What a byte-level BPE writes for a space is no ASCII.
     texts = {token for token in tokenizer.get_vocab() if token.isascii() and not token.startswith("<|")} | {"\u0120"}
     ids = tokenizer.convert_tokens_to_ids(sorted(texts - special))
-    write_only(model.thinker.lm_head.weight, ids, tokenizer.eos_token_id, end_factor=1.5)
-    with torch.no_grad():
-        talker = model.config.talker_config
-        if family is QWEN25:
-            model.talker.codec_head.weight[[talker.tts_codec_pad_token_id, talker.tts_codec_end_token_id]] *= 0.75
+    write_only(model.thinker.lm_head.weight, ids, tokenizer.eos_token_id, text_end)
 
 
 def _speakers(tokenizer: Any, config: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +53,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
     root = tmp_path_factory.mktemp("checkpoints")
     folders = {kind: root / f"tiny-{kind}" for kind in KINDS}
-    for folder, kind in zip(folders.values(), tiny.KINDS, strict=True):
-        write(kind, folder, seed=1)
+    # Texts and speech of different lengths.
+    for folder, kind, speech_end in zip(folders.values(), tiny.KINDS, (0.75, 1.0), strict=True):
+        write(replace(kind, build=partial(kind.build, text_end=1.5, speech_end=speech_end)), folder, seed=1)
     return folders
 
 

@@ -50,6 +50,10 @@ MEDIA_TEMPLATE = (
 _TEXT = r"^(?!.*(vl|vision|audio|omni|moe|asr|tts|embed|a\d+b))"
 
 
+# Tokens at the end of `fast_tokenizer`; the last one is the line break.
+_LETTERS = 96
+
+
 def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Writes the checkpoint that the option `model` means, and returns the options that serve it."""
     given = read_options(ChatOptions, SERVICE, {"model": KINDS[0].model_type, **options})
@@ -61,15 +65,12 @@ def save(model: Any, folder: Path) -> None:
     """Saves a model with letters as its only answers, and with decoding defaults that must not reach an answer."""
     spread(model)
     head = model.get_output_embeddings().weight
-    write_only(head, range(len(head) - _LETTERS, len(head)), EOS)
+    # With the full weight, some answers would be empty.
+    write_only(head, range(len(head) - _LETTERS, len(head) - 1), EOS, end_factor=0.7)
     model.generation_config.update(
         pad_token_id=PAD, eos_token_id=EOS, do_sample=True, temperature=5.0, top_k=3, repetition_penalty=1.7
     )
     model.save_pretrained(folder)
-
-
-# Printable ASCII and the space, without the line break, which is the last token.
-_LETTERS = 96
 
 
 def qwen2(folder: Path) -> Path:

@@ -1,0 +1,246 @@
+"""`--tiny` of every service with torch: each architecture conforms, answers at once, and is the same at every start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from omnigap.media import AudioClip
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Condition, Modality
+from omnigap_orchestrator.extras.conform.check import Status
+from omnigap_orchestrator.extras.conform.suite import conform
+from omnigap_services.adapter import TinyError
+from omnigap_services.loop_thread import LoopThread
+from omnigap_services.options import OptionsError
+from omnigap_services.registry import adapter_class, services_with_tiny
+from omnigap_services.server import Server, ServerOptions
+from tests.helpers.serve_command import Launch, announced
+from tests.helpers.serve_process import Part, Served
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")
+pytest.importorskip("transformers", reason="NOT TESTED: transformers is not installed")
+
+# A name of real weights for every architecture, and for each service its default.
+ALL = {
+    "qwen-omni": ["", 'checkpoint = "Qwen/Qwen3-Omni-30B-A3B-Instruct"'],
+    "hf-asr": ["", 'model = "facebook/wav2vec2-base-960h"'],
+    "hf-chat": [
+        "",
+        'model = "Qwen/Qwen3-8B"',
+        'model = "meta-llama/Llama-3.1-8B-Instruct"',
+        'model = "llava-hf/llava-1.5-7b-hf"',
+        'model = "Qwen/Qwen2-Audio-7B-Instruct"',
+    ],
+    "hf-tts": [
+        "",
+        'model = "microsoft/speecht5_tts"\nvocoder = "microsoft/speecht5_hifigan"\nvoices = {slt = "/weights/slt.npy"}',
+    ],
+}
+EACH = [(service, options) for service, texts in ALL.items() for options in texts]
+INPUTS: dict[Modality, Part] = {
+    Modality.TEXT: "What is the capital of France?",
+    Modality.SPEECH: AudioClip((0.2 * np.sin(np.arange(24_000) / 10)).astype(np.float32), 16_000),
+    Modality.IMAGE: Image.new("RGB", (120, 80), "white"),
+}
+PATIENCE_S = 120.0
+
+
+_MODALITIES = {pb.MODALITY_TEXT: Modality.TEXT, pb.MODALITY_SPEECH: Modality.SPEECH, pb.MODALITY_IMAGE: Modality.IMAGE}
+
+
+class Tiny(NamedTuple):
+    """A service with a tiny checkpoint, in this process."""
+
+    service: str
+    options: dict[str, object]
+    served: Served
+
+
+@pytest.fixture(scope="module", params=EACH, ids=[f"{service}-{options[-20:]}" for service, options in EACH])
+def tiny(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, server_loop: LoopThread
+) -> Iterator[Tiny]:
+    """Each architecture in turn."""
+    service, text = request.param
+    folder = tmp_path_factory.mktemp("tiny") / f"{service}-tiny"
+    folder.mkdir()
+    kind = adapter_class(service)
+    options = kind.build_tiny(tomllib.loads(text), folder)
+
+    async def start() -> Server:
+        server = Server(kind(options), ServerOptions(drain_seconds=0, random_weights=True))
+        await server.start()
+        return server
+
+    server = server_loop.run(start())
+    served = Served(server.address, process=None)  # type: ignore[arg-type]
+    yield Tiny(service, options, served)
+    served.channel.close()
+    server_loop.run(server.stop())
+
+
+def test_every_service_with_a_builder_is_tested_here() -> None:
+    assert set(ALL) <= set(services_with_tiny())
+
+
+async def test_it_conforms(tiny: Tiny) -> None:
+    found = await conform(tiny.served.address)
+    assert [(one.check, one.observed) for one in found.results if one.status in (Status.FAILED, Status.WARNING)] == []
+    assert found.count(Status.PASSED) >= 28
+
+
+def test_its_card_says_that_the_weights_are_random(tiny: Tiny) -> None:
+    described = tiny.served.describe()
+    assert described.name == f"{tiny.service}-tiny"
+    assert described.random_weights
+    assert described.settings["weights"] == "random (--tiny)"
+    assert described.weights_revision.startswith("sha256:")
+
+
+def test_its_answers_are_printable_or_audible_and_short(tiny: Tiny) -> None:
+    answered = 0
+    for one in tiny.served.describe().conditions:
+        condition = Condition(_MODALITIES[one.input], _MODALITIES[one.output])
+        if one.support == pb.SUPPORT_UNSUPPORTED:
+            continue
+        reply = tiny.served.ask(INPUTS[condition.input], output=condition.output)
+        answered += 1
+        assert reply.text.strip() and reply.text.isprintable(), (condition.name, reply.text)
+        assert len(reply.text) < 100
+        assert reply.complete.usage.output_tokens <= 32
+        if condition.output is Modality.SPEECH:
+            assert reply.audio is not None
+            assert 0.2 < len(reply.audio.samples) / reply.audio.sample_rate < 10
+            assert np.abs(reply.audio.samples).max() > 0.02
+    assert answered
+
+
+BUILD = """
+import json, sys, tomllib
+from pathlib import Path
+from omnigap_services.registry import adapter_class
+from omnigap_services.torch_utils.checkpoint import loader_files
+from omnigap_services.weights import content_revision
+
+def revisions(root, each):
+    found = []
+    for number, (service, text) in enumerate(each):
+        folder = Path(root, str(number))
+        folder.mkdir()
+        adapter_class(service).build_tiny(tomllib.loads(text), folder)
+        found.append(content_revision(folder, loader_files(folder)))
+    return found
+"""
+
+
+def test_another_process_makes_the_same_weights_and_other_architectures_others(tmp_path: Path) -> None:
+    """The folders have other names, and hash seeds differ between processes."""
+    (tmp_path / "there").mkdir()
+    program = f"{BUILD}\nprint(json.dumps(revisions('there', {EACH!r})))"
+    other = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    names: dict[str, Any] = {}
+    exec(BUILD, names)
+    found = names["revisions"](tmp_path, EACH)
+    assert json.loads(other.communicate(timeout=PATIENCE_S)[0].splitlines()[-1]) == found
+    assert len(set(found)) == len(EACH)
+
+
+# As on a read-only file system: what opens a file for writing anywhere else fails.
+READ_ONLY = """
+import errno, os, sys
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+def refuse(event, arguments):
+    if event not in ("open", "os.mkdir") or not isinstance(arguments[0], (str, bytes)):
+        return
+    if event == "open" and not arguments[2] & WRITES:
+        return
+    path = os.path.abspath(os.fsdecode(arguments[0]))
+    if not path.startswith((os.environ["TMPDIR"], "/dev/")):
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.mark.parametrize("service", ["qwen-omni", "hf-chat"])
+def test_the_command_writes_only_temporary_files_and_removes_them(launch: Launch, tmp_path: Path, service: str) -> None:
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(READ_ONLY)
+    (tmp_path / "temporary").mkdir()
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "hook"), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(tmp_path / "temporary"),
+        "HOME": "/nonexistent",
+        "HF_HUB_OFFLINE": "1",
+    }
+    process = launch(service, "--tiny", **environment)
+    ready = announced(process)
+    assert ready["random_weights"] is True
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, log
+    assert "Read-only" not in log
+    assert list((tmp_path / "temporary").glob("omnigap-tiny-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "options", "known"),
+    [
+        ("hf-chat", {"model": "google/gemma-3-4b-it"}, "qwen2_audio"),
+        ("hf-chat", {"model": "Qwen/Qwen2-VL-7B-Instruct"}, "llava"),
+        ("hf-asr", {"model": "nvidia/parakeet-tdt-0.6b-v3"}, "wav2vec2"),
+        ("hf-tts", {"model": "suno/bark"}, "speecht5"),
+        ("qwen-omni", {"checkpoint": "openbmb/MiniCPM-o-2_6"}, "qwen3_omni_moe"),
+    ],
+)
+def test_a_name_of_another_architecture_lists_those_there_are(
+    service: str, options: dict[str, object], known: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TinyError) as caught:
+        adapter_class(service).build_tiny(options, tmp_path)
+    (option, name), *_ = options.items()
+    assert f"option {option!r} is {name!r}" in str(caught.value)
+    assert known in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("service", ALL)
+def test_a_wrong_option_is_refused_before_anything_is_made(service: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionsError, match="'colour'"):
+        adapter_class(service).build_tiny({"colour": "red"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_given_options_win_and_those_of_the_real_weights_are_dropped(tmp_path: Path) -> None:
+    given = {"model": "x/qwen2.5-GGUF", "revision": "a" * 40, "gguf_file": "q4.gguf", "max_new_tokens": 99, "name": "n"}
+    found = adapter_class("hf-chat").build_tiny(given, tmp_path)
+    assert found == {"model": str(tmp_path), "max_new_tokens": 99, "name": "n", "cpu_threads": 1}
+
+
+def test_a_folder_on_this_machine_chooses_by_its_config(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "qwen3"}')
+    (tmp_path / "new").mkdir()
+    adapter_class("hf-chat").build_tiny({"model": str(tmp_path / "mine")}, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "config.json").read_text())["model_type"] == "qwen3"
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "gemma3"}')
+    with pytest.raises(TinyError, match="a gemma3, but --tiny has"):
+        adapter_class("hf-chat").build_tiny({"model": str(tmp_path / "mine")}, tmp_path / "new")
