@@ -39,7 +39,7 @@ def test_an_image_without_a_gpu_is_built_with_its_service_installed(name: str) -
     assert line.endswith("installed")
 
 
-def test_the_ocr_service_starts_by_its_profile_andconforms() -> None:
+def test_the_ocr_service_starts_by_its_profile_and_conforms() -> None:
     compose(*FILES, "build", "ocr", timeout_s=2_400)
     compose(*FILES, "up", "--detach", "--no-build", "--wait", "ocr", timeout_s=600)
     conforms(50064)
@@ -58,7 +58,7 @@ def test_the_scorer_loads_a_checkpoint_from_the_volume(tmp_path: Path) -> None:
 
 
 @pytest.mark.images
-def test_piper_finds_an_imported_voice_by_its_name_andconforms(tmp_path: Path) -> None:
+def test_piper_finds_an_imported_voice_by_its_name_and_conforms(tmp_path: Path) -> None:
     """A voice of the default name, from a folder of this machine; without it the container says what is missing."""
     compose(*FILES, "build", "piper", "fetch", timeout_s=2_400)
     missing = call("docker", "compose", *FILES, "up", "--detach", "--no-build", "--wait", "piper", timeout_s=600)
