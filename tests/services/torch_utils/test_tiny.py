@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -34,6 +35,10 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 pytest.importorskip("torch", reason="NOT TESTED: torch is not installed")
 pytest.importorskip("transformers", reason="NOT TESTED: transformers is not installed")
+
+from omnigap_services.torch_utils.versions import let_torchvision_import
+
+let_torchvision_import()  # before anything of transformers is imported
 
 # A name of real weights for every architecture, and for each service its default.
 ALL = {
@@ -100,7 +105,7 @@ def test_every_service_with_a_builder_is_tested_here() -> None:
 
 async def test_it_conforms(tiny: Tiny) -> None:
     found = await conform(tiny.served.address)
-    assert [(one.check, one.observed) for one in found.results if one.status in (Status.FAILED, Status.WARNING)] == []
+    assert [(one.check, one.message) for one in found.results if one.status in (Status.FAILED, Status.WARNING)] == []
     assert found.count(Status.PASSED) >= 28
 
 
@@ -222,6 +227,42 @@ def test_a_name_of_another_architecture_lists_those_there_are(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("service", "name", "model_type"),
+    [
+        ("hf-chat", "", "qwen2"),
+        ("hf-chat", "llama", "llama"),
+        ("hf-chat", "/models/Qwen2.5-Coder-32B-Instruct", "qwen2"),
+        ("hf-chat", "Qwen/Qwen3-4B-Instruct-2507", "qwen3"),
+        ("hf-chat", "Qwen/Qwen3-30B-A3B", None),
+        ("hf-chat", "Qwen/Qwen3-VL-8B-Instruct", None),
+        ("hf-chat", "lmsys/vicuna-7b-v1.5", "llama"),
+        ("hf-chat", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "llama"),
+        ("hf-chat", "HuggingFaceTB/SmolLM2-135M-Instruct", "llama"),
+        ("hf-chat", "meta-llama/Llama-3.2-11B-Vision-Instruct", None),
+        ("hf-chat", "meta-llama/Llama-4-Scout-17B-16E-Instruct", None),
+        ("hf-chat", "llava-hf/llava-v1.6-mistral-7b-hf", None),
+        ("hf-asr", "distil-whisper/distil-large-v3.5", "whisper"),
+        ("hf-asr", "facebook/wav2vec2-large-960h-lv60-self", "wav2vec2"),
+        ("hf-asr", "facebook/wav2vec2-conformer-rope-large-960h-ft", None),
+        ("hf-tts", "facebook/mms-tts-kor", "vits"),
+        ("hf-tts", "kakao-enterprise/vits-vctk", "vits"),
+        ("qwen-omni", "", "qwen2_5_omni"),
+        ("qwen-omni", "Qwen/Qwen2.5-Omni-3B", "qwen2_5_omni"),
+        ("qwen-omni", "Qwen/Qwen3-Omni-30B-A3B-Thinking", "qwen3_omni_moe"),
+    ],
+)
+def test_a_name_chooses_the_architecture(service: str, name: str, model_type: str | None) -> None:
+    from omnigap_services.torch_utils.tiny import chosen
+
+    module = importlib.import_module(f"{adapter_class(service).__module__.rpartition('.')[0]}.tiny")
+    if model_type is None:
+        with pytest.raises(TinyError, match="--tiny has"):
+            chosen(module.KINDS, service, "model", name)
+    else:
+        assert chosen(module.KINDS, service, "model", name).model_type == model_type
+
+
 @pytest.mark.parametrize("service", ALL)
 def test_a_wrong_option_is_refused_before_anything_is_made(service: str, tmp_path: Path) -> None:
     with pytest.raises(OptionsError, match="'colour'"):
@@ -244,3 +285,33 @@ def test_a_folder_on_this_machine_chooses_by_its_config(tmp_path: Path) -> None:
     (tmp_path / "mine" / "config.json").write_text('{"model_type": "gemma3"}')
     with pytest.raises(TinyError, match="a gemma3, but --tiny has"):
         adapter_class("hf-chat").build_tiny({"model": str(tmp_path / "mine")}, tmp_path / "new")
+
+
+def test_a_sentencepiece_model_has_the_layout_of_llamas_and_reads_any_text() -> None:
+    from sentencepiece import SentencePieceProcessor
+
+    from omnigap_services.torch_utils.tiny import printable_pieces, sentencepiece_model
+
+    model = sentencepiece_model()
+    assert model == sentencepiece_model()
+    pieces = SentencePieceProcessor(model_proto=model)
+    assert pieces.vocab_size() == 1_000
+    assert [pieces.id_to_piece(number) for number in range(4)] == ["<unk>", "<s>", "</s>", "<0x00>"]
+    for text in ("What is the capital of France?", "a  b\n", "Wie heißt 東京? 🗣️"):
+        assert pieces.decode(pieces.encode(text)) == text
+    written = pieces.decode(printable_pieces(model))
+    assert written.isascii() and written.isprintable()
+
+
+def test_a_greedy_answer_has_only_the_chosen_tokens() -> None:
+    import torch
+
+    from omnigap_services.torch_utils.generation import seeded
+    from omnigap_services.torch_utils.tiny import write_only
+
+    with seeded(0):
+        head, hidden = torch.randn(200, 32), torch.randn(500, 32)
+    write_only(head, range(100, 150), end=3)
+    found = set((hidden @ head.T).argmax(dim=1).tolist())
+    assert found <= {3, *range(100, 150)}
+    assert len(found) > 25

@@ -28,6 +28,7 @@ from omnigap_services.torch_utils.tiny import (
     spread,
     tiny_options,
     write,
+    write_only,
 )
 
 
@@ -110,6 +111,8 @@ def wav2vec2(folder: Path, norm: str = "layer") -> Path:
     )
     model = Wav2Vec2ForCTC(config)
     spread(model)
+    # With the full weight of the blank, which is the padding token, some transcripts would be empty.
+    write_only(model.lm_head.weight, range(5, len(letters)), end=0, end_factor=0.5)
     model.save_pretrained(folder)
     Wav2Vec2Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
     return folder

@@ -47,7 +47,7 @@ MEDIA_TEMPLATE = (
 )
 
 # Names of models that have other inputs or outputs than the text models of the same family.
-_TEXT = r"^(?!.*(vl|vision|audio|omni|moe|asr|tts|embed|a\d+b))"
+_TEXT = r"^(?!.*(vl|vision|video|audio|omni|moe|asr|tts|embed|a\d+b))"
 
 
 # What answers consist of, by its place among the last 96 tokens of `fast_tokenizer`: a to z and the space. A voice of
@@ -155,7 +155,7 @@ def qwen2_audio(folder: Path) -> Path:
 KINDS = (
     Kind("qwen2", "Qwen/Qwen2.5-7B-Instruct", f"{_TEXT}.*qwen(1\\.5|2)", qwen2),
     Kind("qwen3", "Qwen/Qwen3-8B", f"{_TEXT}.*qwen3(?!\\.)", qwen3),
-    Kind("llama", "meta-llama/Llama-3.1-8B-Instruct", f"{_TEXT}.*(llama(?!-?4)|vicuna|smollm2)", llama),
+    Kind("llama", "meta-llama/Llama-3.1-8B-Instruct", f"{_TEXT}.*(llama(?!-?4)[^/]*$|vicuna|smollm2)", llama),
     Kind("llava", "llava-hf/llava-1.5-7b-hf", r"llava-1\.5", llava),
     Kind("qwen2_audio", "Qwen/Qwen2-Audio-7B-Instruct", "qwen2-audio", qwen2_audio),
 )
