@@ -90,9 +90,8 @@ LOCKS = (
         (image("asr"),),
     ),
     *map(_service, ("cascade", "demo", "espeak", "ocr", "openai", "piper", "triton")),
-    # docopt, which num2words needs, has no wheel: the image builds it with the setuptools of torch.lock.txt.
-    _service("hf", torch=True, options=(WHEELS, "--no-binary docopt")),
-    _service("qwen-omni", torch=True),
+    # docopt, which num2words needs, has no wheel: images build it with the setuptools of torch.lock.txt.
+    _service("torch-services", torch=True, options=(WHEELS, "--no-binary docopt")),
     Lock(development("embedded"), (f"{ROOT}/pyproject.toml", "--extra", "embedded"), options=()),
     _extra("test"),
     _extra("models", torch=True),

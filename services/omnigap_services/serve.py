@@ -42,7 +42,7 @@ _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
 
 
 @click.command(context_settings={"auto_envvar_prefix": "OMNIGAP_SERVE", "show_default": True})
-@click.argument("name", required=False)
+@click.argument("name", required=False, envvar="OMNIGAP_SERVE_NAME")
 @click.option("--list", "list_services", is_flag=True, help="List the registered services and exit.")
 @click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 in a container.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port; 0 takes a free one.")

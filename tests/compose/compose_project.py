@@ -17,6 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
+
+from omnigap.v1 import model_service_pb2 as pb
+from omnigap.v1.model_service_pb2_grpc import ModelServiceStub
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "omnigap-test"
 """Name of the Compose project of the tests, so that no other containers are touched."""
@@ -153,6 +158,25 @@ def script(name: str) -> str:
     path = Path(sysconfig.get_path("scripts")) / name
     assert path.exists(), f"{name} is not installed next to {sys.executable}"
     return str(path)
+
+
+def conforms(port: int) -> None:
+    """Runs `conform` on a port of this machine, of which no check may fail."""
+    command = [script("omnigap-orchestrate"), "conform", f"127.0.0.1:{port}", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.stdout, done.stderr
+    unsuccessful = [
+        f"{result['status']} {result['check']}: {result['message']}"
+        for result in json.loads(done.stdout)["checks"]
+        if result["status"] in ("failed", "warning")
+    ]
+    assert done.returncode == 0, "\n".join(unsuccessful)
+
+
+def described(port: int) -> pb.DescribeResponse:
+    """The card of the service at a port of this machine."""
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        return ModelServiceStub(channel).Describe(pb.DescribeRequest(), timeout=60)
 
 
 @functools.cache

@@ -28,19 +28,25 @@ IMAGES = tuple(path.stem for path in DOCKERFILES)
 OURS = tuple(name for name in IMAGES if name not in ("fetch", "minicpm-o-server"))
 """Images with sources of this repository, unlike the hub's client and an extended vLLM-Omni."""
 SERVICES = tuple(name for name in OURS if name != "orchestrator")
+PACKAGES = ("anygpt", "hf", "nextgpt", "qwen_omni")
+"""What docker/torch.Dockerfile can copy: the packages of the services on PyTorch."""
+SOURCES = tuple((name, "") for name in OURS if name != "torch") + tuple(("torch", package) for package in PACKAGES)
+"""Dockerfiles and their argument PACKAGE."""
 VERSIONED = r"[\w./-]+:v?\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?"
 OWN_IMAGE = r"\$\{OMNIGAP_IMAGES:-\$\{COMPOSE_PROJECT_NAME\}\}-[\w-]+:\d[\w.]+"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 @pytest.mark.usefixtures("compose_cli")
+@pytest.mark.parametrize("tiny", ["", "1"])
 @pytest.mark.parametrize(
     "files",
     [["compose.yaml"], ["compose.yaml", "docker/compose.gpu.yaml"], ["compose.yaml", "docker/compose.cpu.yaml"]],
     ids=["plain", "gpu", "cpu"],
 )
-def test_compose_accepts_its_files(files: list[str]) -> None:
-    compose(*(word for file in files for word in ("-f", file)), "--profile", "*", "config", "-q")
+def test_compose_accepts_its_files(files: list[str], tiny: str) -> None:
+    named = (word for file in files for word in ("-f", file))
+    compose(*named, "--profile", "*", "config", "-q", OMNIGAP_TINY=tiny)
 
 
 @pytest.mark.usefixtures("compose_cli")
@@ -109,7 +115,8 @@ def test_an_image_has_labels_with_the_version_of_the_project(dockerfile: Path) -
     text = dockerfile.read_text(encoding="utf-8")
     labels = dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', text))
     assert labels.keys() == {"title", "description", "version", "revision", "licenses", "base.name"}
-    assert labels["title"] == f"omnigap-{dockerfile.name.removesuffix('.Dockerfile')}"
+    name = dockerfile.name.removesuffix(".Dockerfile")
+    assert labels["title"] == ("omnigap-$SERVICE" if name == "torch" else f"omnigap-{name}")
     assert labels["version"] == PROJECT["version"]
     assert labels["revision"] == "$COMMIT"
     # An argument before FROM is empty in a stage that does not declare it.
@@ -129,7 +136,8 @@ def test_the_health_check_of_an_image_finds_the_port_of_its_service(name: str) -
 def test_an_image_installs_its_extra_and_only_dependencies_of_the_project(name: str) -> None:
     base = _names(PROJECT["dependencies"])
     assert _listed("service") == base
-    assert _listed(name) - base == _names(PROJECT["optional-dependencies"][name]) - base
+    extras = [package.replace("_", "-") for package in PACKAGES] if name == "torch" else [name]
+    assert _listed(name) - base == set().union(*map(_extra, extras)) - base
 
 
 def test_the_orchestrators_image_installs_the_base_and_its_extra() -> None:
@@ -141,15 +149,15 @@ def _installed() -> set[str]:
     return {canonicalize_name(each.metadata["Name"]) for each in metadata.distributions()}
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_an_image_installs_what_its_sources_import(name: str) -> None:
+@pytest.mark.parametrize(("name", "package"), SOURCES)
+def test_an_image_installs_what_its_sources_import(name: str, package: str) -> None:
     owners = metadata.packages_distributions()
     listed = _listed(name) | (_listed("service") if name in SERVICES else set())
     if lacking := sorted(listed - _installed()):
         pytest.skip(f"NOT CHECKED: {', '.join(lacking)} not installed: make models")
     required = [r for each in listed for r in metadata.requires(each) or [] if "extra ==" not in r]
     available = listed | {_canonical(r) for r in required}
-    for source in _copied(name):
+    for source in _copied(name, package):
         for module in _imports(source):
             owned = {canonicalize_name(owner) for owner in owners.get(module, [])}
             own = module in sys.stdlib_module_names or module.startswith("omnigap")
@@ -157,9 +165,9 @@ def test_an_image_installs_what_its_sources_import(name: str) -> None:
             assert own or owned & available, f"{source.relative_to(ROOT)} imports {module}, which {name}'s image lacks"
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_an_image_contains_every_module_of_the_project_that_its_sources_import(name: str) -> None:
-    sources = _copied(name)
+@pytest.mark.parametrize(("name", "package"), [each for each in SOURCES if each[0] in SERVICES])
+def test_an_image_contains_every_module_of_the_project_that_its_sources_import(name: str, package: str) -> None:
+    sources = _copied(name, package)
     modules = {
         source.relative_to(ROOT / "services").with_suffix("") for source in sources if "services" in source.parts
     }
@@ -201,17 +209,27 @@ def _names(requirements: list[str]) -> set[str]:
     return {_canonical(line) for line in requirements if line.strip() and not line.startswith("#")}
 
 
+def _extra(name: str) -> set[str]:
+    """The packages of an extra, including those of the extras that it names."""
+    requirements = PROJECT["optional-dependencies"][name]
+    nested = [extra for each in map(Requirement, requirements) if each.name == "omnigap" for extra in each.extras]
+    return (_names(requirements) - {"omnigap"}).union(*map(_extra, nested))
+
+
 def _listed(name: str) -> set[str]:
+    # torch.txt is what `make models` installs first, too.
+    name = "torch-services" if name == "torch" else name
     return _names((DOCKER / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines())
 
 
-def _copied(name: str) -> list[Path]:
+def _copied(name: str, package: str) -> list[Path]:
     """The Python files in the wheel of the image."""
     files: set[Path] = set()
+    assert not package or (ROOT / "services" / "omnigap_services" / package).is_dir()
     for line in re.findall(r"^COPY (.*)$", (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8"), re.MULTILINE):
         *sources, _ = line.split()
         for source in sources:
-            for path in ROOT.glob(source.rstrip("/")):
+            for path in ROOT.glob(source.replace("$PACKAGE", package).rstrip("/")):
                 files.update(path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else [])
     assert files
     return sorted(files)

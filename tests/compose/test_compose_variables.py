@@ -14,11 +14,11 @@ import pytest
 from tests.compose.compose_project import ROOT, compose, configured, refused
 
 GPU, CPU = "docker/compose.gpu.yaml", "docker/compose.cpu.yaml"
-FILES = sorted((ROOT / "docker").glob("compose.*.yaml"))
+FILES = sorted((ROOT / "docker").glob("compose*.yaml"))
 VARIABLES = sorted({name for path in FILES for name in re.findall(r"\$\{(\w+)", path.read_text(encoding="utf-8"))})
 REMOVED = [name for name in VARIABLES if name.endswith("_CONFIG")]
 OPTIONS = [name for name in VARIABLES if name.endswith("_OPTIONS")]
-NEVER_WITH_A_FILE = {"OMNIGAP_PIPER_OPTIONS"}
+NEVER_WITH_A_FILE = {"OMNIGAP_PIPER_OPTIONS", "OMNIGAP_ANYGPT_OPTIONS", "OMNIGAP_NEXTGPT_OPTIONS"}
 """Of services that came after the variables for files were removed."""
 OWN_IMAGE = re.compile(r"omnigap-test-([\w-]+):(.+)")
 
@@ -109,18 +109,21 @@ def test_a_service_has_its_own_gpu_or_that_of_all() -> None:
     chosen = {name: _gpus(service) for name, service in services.items() if _gpus(service)}
     assert chosen.pop("hf-chat") == ["GPU-abc"]
     assert {name for name in chosen if not name.endswith("-server")} == {
+        "anygpt",
         "asr",
         "control",
         "hf-tts",
         "hf-asr",
+        "nextgpt",
         "qwen-omni",
     }
     assert all(gpus[0] == "7" for gpus in chosen.values())
 
 
+@pytest.mark.parametrize("tiny", ["", "1"])
 @pytest.mark.parametrize("files", [[], ["compose.yaml", GPU], ["compose.yaml", CPU]], ids=["plain", "gpu", "cpu"])
-def test_a_service_requires_a_gpu_exactly_if_one_is_reserved(files: list[str]) -> None:
-    for name, service in configured(*files).items():
+def test_a_service_requires_a_gpu_exactly_if_one_is_reserved(files: list[str], tiny: str) -> None:
+    for name, service in configured(*files, OMNIGAP_TINY=tiny).items():
         if not name.endswith("-server"):
             required = (service.get("environment") or {}).get("OMNIGAP_REQUIRE_GPU") == "1"
             assert required == bool(_gpus(service)), name
@@ -129,8 +132,8 @@ def test_a_service_requires_a_gpu_exactly_if_one_is_reserved(files: list[str]) -
 
 def test_one_image_name_has_one_build() -> None:
     builds: dict[str, set[str]] = {}
-    for files in ([], ["compose.yaml", GPU], ["compose.yaml", CPU]):
-        for service in configured(*files).values():
+    for files, tiny in (([], ""), ([], "1"), (["compose.yaml", GPU], ""), (["compose.yaml", CPU], "")):
+        for service in configured(*files, OMNIGAP_TINY=tiny).values():
             if service.get("build"):
                 builds.setdefault(service["image"], set()).add(json.dumps(service["build"], sort_keys=True))
     assert {image: len(found) for image, found in builds.items()} == dict.fromkeys(builds, 1)

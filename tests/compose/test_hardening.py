@@ -11,7 +11,7 @@ import pytest
 
 from tests.compose.compose_project import ROOT, configured
 
-OVERLAYS = {"plain": (), "gpu": ("docker/compose.gpu.yaml",), "cpu": ("docker/compose.cpu.yaml",)}
+OVERLAYS = {"plain": (), "gpu": ("docker/compose.gpu.yaml",), "cpu": ("docker/compose.cpu.yaml",), "tiny": ()}
 CAPABILITIES = {"orchestrator": ["SETUID", "SETGID"]}
 """It starts as root to switch to the owner of the runs folder."""
 WRITABLE = {"orchestrator": {"/omnigap/runs"}, "fetch": {"/models"}}
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("compose_cli")
 
 @functools.cache
 def _services(overlay: str) -> dict[str, dict[str, Any]]:
-    return configured("compose.yaml", *OVERLAYS[overlay])
+    return configured("compose.yaml", *OVERLAYS[overlay], OMNIGAP_TINY="1" if overlay == "tiny" else "")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
     path for folder in (lock.IMAGES, lock.DEVELOPMENT, lock.TRITON, lock.OWN) for path in folder.glob("*.lock.txt")
 )
-BY_HAND = {"torch-cpu.lock.txt", "minicpm-o-server.lock.txt"}
+BY_HAND = {"torch-cpu.lock.txt", "minicpm-o-server.lock.txt", "peers.lock.txt"}
 UNCHECKED = {*BY_HAND, "torch-cuda.lock.txt", "requirements.lock.txt"}
 """Installed together with another lock file, which has what they need; or in another environment than the tests'."""
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
@@ -58,7 +58,7 @@ def test_every_package_has_hashes_and_the_version_of_the_constraints(path: Path)
     assert packages
     for name, (requirement, hashes) in packages.items():
         assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), name
-        if path.parent != lock.TRITON and path.name != "minicpm-o-server.lock.txt":
+        if path.parent != lock.TRITON and path.name not in ("minicpm-o-server.lock.txt", "peers.lock.txt"):
             assert str(Requirement(requirement).specifier) == pins[name], f"{path.name}: {requirement}. Run: make lock"
 
 
@@ -66,7 +66,7 @@ def test_every_package_has_hashes_and_the_version_of_the_constraints(path: Path)
 def test_the_packages_of_a_lock_file_need_no_other_package(path: Path) -> None:
     """What is installed here says what it requires; packages that are not installed here cannot be checked."""
     packages = _with_included(path)
-    if path.stem.partition(".")[0] in {"hf", "qwen-omni", "models", "train", "torch"}:
+    if path.stem.partition(".")[0] in {"torch-services", "models", "train", "torch"}:
         packages |= _with_included(lock.image("torch-cpu")) | _with_included(lock.image("torch"))
     # The images of services install torch.lock.txt on top of service.lock.txt.
     packages |= _with_included(lock.image("service")) if path.name == "torch.lock.txt" else {}
@@ -98,7 +98,7 @@ def test_a_lock_file_of_make_has_everything_that_its_extra_lists(extra: str) -> 
 @pytest.mark.parametrize("path", sorted(lock.IMAGES.glob("*[!k].txt")), ids=_name)
 def test_a_lock_file_of_an_image_has_everything_that_its_list_names(path: Path) -> None:
     packages = _with_included(path.with_suffix(".lock.txt"))
-    if path.stem in {"hf", "qwen-omni", "torch"}:
+    if path.stem in {"torch-services", "torch"}:
         packages |= _with_included(lock.image("torch")) | _with_included(lock.image("torch-cuda"))
     packages |= _with_included(lock.image("service")) if path.stem == "torch" else {}
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]

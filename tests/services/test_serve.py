@@ -126,6 +126,11 @@ def test_flags_can_come_from_the_environment(launch: Launch, tmp_path: Path) -> 
     assert ready["metrics_port"]
 
 
+@pytest.mark.parametrize(("arguments", "served"), [([], "echo"), (["espeak"], "espeak")])
+def test_the_name_of_an_image_s_service_is_a_default(launch: Launch, arguments: list[str], served: str) -> None:
+    assert announced(launch(*arguments, OMNIGAP_SERVE_NAME="echo"))["name"] == served
+
+
 MODEL = """
 from omnigap.vocabulary import Condition
 from omnigap_services.adapter import NATIVE, Adapter, Card

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
+from omnigap.vocabulary import Reason
 
 Result = pb.Complete | ContractError
 """How an answer ends."""
@@ -58,6 +59,14 @@ class ResponseLog:
     def abandoned(self) -> bool:
         """True once no caller waits for this answer. May be read from any thread."""
         return self.callers_left or self.expired
+
+    def abandonment(self) -> ContractError:
+        """The error of an abandoned answer. A caller whose deadline has just passed may still receive it."""
+        if self.callers_left:
+            return ContractError(Reason.CANCELLED, "the caller went away before the answer was complete")
+        waited = time.monotonic() - self.created
+        text = f"the call's deadline passed after {waited:.1f} s: set a longer one, or send fewer calls at once"
+        return ContractError(Reason.DEADLINE_EXCEEDED, text)
 
     def join(self, seconds: float | None) -> None:
         """Adds a caller with a deadline in `seconds`; None: without a deadline."""

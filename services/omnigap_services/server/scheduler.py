@@ -185,7 +185,7 @@ class Scheduler:
             return
         # `leave` could not discard it from the queue, since it was not there yet.
         if log.abandoned:
-            log.end(ContractError(Reason.CANCELLED, "the caller went away while its media were decoded"))
+            log.end(log.abandonment())
         else:
             self._submit(log, request)
 

@@ -163,7 +163,9 @@ class ResponseStream:
         self._end(message)
 
     def fail(self, error: Exception) -> None:
-        self._end(failure_of(error))
+        failure = failure_of(error)
+        # An adapter sees only that a turn is cancelled, not whether its callers left or their deadline passed.
+        self._end(self._log.abandonment() if failure.reason is Reason.CANCELLED and self.cancelled else failure)
 
     def start(self, batch_size: int) -> None:
         """Called by the worker when it takes the turn out of the queue."""
@@ -172,12 +174,7 @@ class ResponseStream:
 
     def abandon(self) -> None:
         """Ends a turn that no caller waits for."""
-        if self._log.callers_left:
-            self.fail(ContractError(Reason.CANCELLED, "the caller went away before the answer was complete"))
-            return
-        waited = time.monotonic() - self._log.created
-        text = f"the call's deadline passed after {waited:.1f} s: set a longer one, or send fewer calls at once"
-        self.fail(ContractError(Reason.DEADLINE_EXCEEDED, text))
+        self._end(self._log.abandonment())
 
     def finish(self, error: ContractError | None = None) -> None:
         """Ends a turn that `generate` left open: with its error, as abandoned, or with a default completion."""

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
 
+from omnigap.errors import ContractError
+from omnigap.media import encode_pcm16, encode_png, encode_wav
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Reason
-from tests.services.server.model_double import Double, Gate, Start, asking, entered
+from omnigap_services.server.metrics import Metrics
+from omnigap_services.server.response import ResponseLog
+from omnigap_services.server.scheduler import Scheduler
+from omnigap_services.server.stream import LoopBridge, ResponseStream
+from omnigap_services.server.worker import Worker
+from tests.services.server.model_double import PATIENCE_S, WARM_UP, Double, Gate, Start, asking, entered
+
+SPEECH = pb.Audio(data=encode_wav(encode_pcm16(np.zeros(1_600, np.float32)), 16_000), mime_type="audio/wav")
+PICTURE = pb.Image(data=encode_png(Image.new("RGB", (8, 8))), mime_type="image/png")
 
 
 async def test_calls_beyond_the_queue_are_refused_at_once(running: Start) -> None:
@@ -100,3 +113,30 @@ async def test_a_caller_that_leaves_the_queue_frees_its_place(running: Start) ->
     gate.open.set()
     await asyncio.gather(first, second)
     assert [[request.carrier for request in batch] for batch in adapter.batches] == [["first"], ["second"]]
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["deadline", "left"])
+@pytest.mark.parametrize("part", ["hello", SPEECH, PICTURE], ids=["text", "speech", "image"])
+async def test_an_abandoned_call_ends_with_what_happened(part: str | pb.Audio | pb.Image, left: bool) -> None:
+    """Whenever the deadline passes, in the decoder too: a caller that is still there gets DEADLINE_EXCEEDED."""
+    worker = Worker(Double())
+    scheduler = Scheduler(await worker.load(), "digest", worker, Metrics())
+    log = scheduler.admit(asking(part), PATIENCE_S if left else 0.0)
+    if left:
+        scheduler.leave(log)
+    with pytest.raises(ContractError) as caught:
+        async with asyncio.timeout(PATIENCE_S):
+            [event async for event in log.follow()]
+    assert caught.value.reason is (Reason.CANCELLED if left else Reason.DEADLINE_EXCEEDED)
+    scheduler.close()
+    assert await worker.stop(PATIENCE_S)
+
+
+async def test_an_adapter_that_stops_at_an_expired_deadline_need_not_tell_it_from_a_caller_that_left() -> None:
+    log = ResponseLog(lambda ended, result: None)
+    log.join(0.0)
+    turn = ResponseStream(WARM_UP, log, LoopBridge(), "digest")
+    turn.fail(ContractError(Reason.CANCELLED, "stopped"))
+    await asyncio.sleep(0)
+    assert log.error is not None
+    assert log.error.reason is Reason.DEADLINE_EXCEEDED

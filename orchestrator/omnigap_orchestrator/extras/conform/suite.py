@@ -88,7 +88,7 @@ async def conform(
     """Runs the suite on the service at an address.
 
     Args:
-        timeout_s: time limit of one call; four times as long under load.
+        timeout_s: time limit of one call; under load four times as long, or as long as all calls one after another.
         only: names of the checks to run; empty: all.
         on_start: called with each check before it runs.
         proxy: `http://HOST:PORT` of an HTTP proxy to the service; not used for loopback addresses.

@@ -50,8 +50,10 @@ MEDIA_TEMPLATE = (
 _TEXT = r"^(?!.*(vl|vision|video|audio|omni|moe|asr|tts|embed|a\d+b))"
 
 
-# Tokens at the end of `fast_tokenizer`; the last one is the line break.
+# What answers consist of, by its place among the last 96 tokens of `fast_tokenizer`: a to z and the space. A voice of
+# `hf-tts` may refuse other characters, and a cascade of tiny parts would then have no answer.
 _LETTERS = 96
+_WRITTEN = (*range(ord("a") - 33, ord("z") - 32), 94)
 
 
 def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
@@ -66,7 +68,7 @@ def save(model: Any, folder: Path) -> None:
     spread(model)
     head = model.get_output_embeddings().weight
     # With the full weight, some answers would be empty.
-    write_only(head, range(len(head) - _LETTERS, len(head) - 1), EOS, end_factor=0.7)
+    write_only(head, [len(head) - _LETTERS + place for place in _WRITTEN], EOS, end_factor=0.7)
     model.generation_config.update(
         pad_token_id=PAD, eos_token_id=EOS, do_sample=True, temperature=5.0, top_k=3, repetition_penalty=1.7
     )

@@ -157,8 +157,11 @@ async def overload_is_answered_or_busy(service: ServiceUnderTest, condition: Con
     requests = [question(condition, 2000 + number) for number in range(_calls(service))]
     over = asyncio.Event()
     watch = asyncio.create_task(_unhealthy(service, over))
-    # Four times the calls may take four times as long.
-    replies = await asyncio.gather(*(service.generate(request, _OVERLOAD * service.timeout_s) for request in requests))
+    # Four times the calls may take four times as long; one after another, as long as that many single calls, with a
+    # factor of two for a machine that slows down under load.
+    one_by_one_s = 2 * len(requests) * (await service.sample(condition)).latency_s
+    timeout_s = max(_OVERLOAD * service.timeout_s, one_by_one_s)
+    replies = await asyncio.gather(*(service.generate(request, timeout_s) for request in requests))
     over.set()
     unhealthy = await watch
     outcomes = Counter(_outcome(reply) for reply in replies)

@@ -1,5 +1,5 @@
-# TTS, ASR and chat models through transformers: one image, whose command selects hf-tts, hf-asr or hf-chat.
-# Built from the repository's root: docker build -f docker/hf.Dockerfile .
+# Models through PyTorch and transformers: one image per service, alike but for the sources. Compose sets PACKAGE and SERVICE.
+# Built from the repository's root: docker build -f docker/torch.Dockerfile --build-arg PACKAGE=hf --build-arg SERVICE=hf-chat .
 # An image with CPython 3.11 on Debian: python:3.11-slim-bookworm@sha256:... fixes its content (docs/containers.md).
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM $BASE_IMAGE AS wheel
@@ -11,7 +11,9 @@ COPY proto/ proto/
 COPY services/omnigap_services/*.py services/omnigap_services/py.typed services/omnigap_services/
 COPY services/omnigap_services/server/ services/omnigap_services/server/
 COPY services/omnigap_services/torch_utils/ services/omnigap_services/torch_utils/
-COPY services/omnigap_services/hf/ services/omnigap_services/hf/
+# The service's own package of services/omnigap_services: hf, qwen_omni, anygpt or nextgpt.
+ARG PACKAGE=hf
+COPY services/omnigap_services/$PACKAGE/ services/omnigap_services/$PACKAGE/
 # The README is only the package's long description: an edit of it must not rebuild the image.
 RUN touch README.md && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
@@ -23,14 +25,14 @@ RUN groupadd --gid 10001 omnigap && useradd --uid 10001 --gid omnigap --home-dir
 COPY docker/requirements/service.lock.txt /opt/requirements/
 RUN python -m venv /opt/omnigap \
     && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/service.lock.txt
-# Several gigabytes of wheels, in one layer that every image with torch shares.
-# TORCH=torch-cpu takes the wheels without CUDA, from PyTorch's own index.
+# Several gigabytes of wheels. TORCH=torch-cpu takes the wheels without CUDA, from PyTorch's own index. Nothing up to the
+# wheel of omnigap depends on PACKAGE or SERVICE, so all services share these layers.
 ARG TORCH=torch-cuda
 COPY docker/requirements/torch*.lock.txt /opt/requirements/
 RUN pip install --no-cache-dir --no-deps --require-hashes -r "/opt/requirements/$TORCH.lock.txt" \
-    && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/torch.lock.txt
-COPY docker/requirements/hf.lock.txt /opt/requirements/
-RUN pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation -r /opt/requirements/hf.lock.txt && pip check
+    && pip install --no-cache-dir --no-deps --require-hashes -r /opt/requirements/torch.lock.txt \
+    && pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation -r /opt/requirements/torch-services.lock.txt \
+    && pip check
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-cache-dir --no-deps /wheels/*.whl \
     && mkdir -p /usr/share/omnigap && (dpkg-query --show && pip list --format=freeze) >/usr/share/omnigap/packages.txt
 
@@ -40,12 +42,14 @@ EXPOSE 50090 9490
 HEALTHCHECK --interval=10s --timeout=30s --start-period=1800s --retries=5 \
     CMD ["python", "-m", "omnigap_services.probe"]
 ENTRYPOINT ["omnigap-serve", "--host", "0.0.0.0", "--insecure", "--port", "50090", "--metrics-port", "9490"]
-CMD ["hf-chat"]
+# The service that the image starts; a name in the command line has precedence. ENTRYPOINT can't contain arguments of the build.
+ARG SERVICE=hf-chat
+ENV OMNIGAP_SERVE_NAME=$SERVICE
 # Last, so that another commit changes no layer. The build argument COMMIT is the sources' commit: `make images` sets it.
 ARG BASE_IMAGE
 ARG COMMIT=
-LABEL org.opencontainers.image.title="omnigap-hf" \
-      org.opencontainers.image.description="omnigap's TTS, ASR and chat models through transformers" \
+LABEL org.opencontainers.image.title="omnigap-$SERVICE" \
+      org.opencontainers.image.description="omnigap's service $SERVICE, on PyTorch and transformers" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$COMMIT" \
       org.opencontainers.image.licenses="Apache-2.0" \
