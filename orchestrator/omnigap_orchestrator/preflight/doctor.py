@@ -151,7 +151,9 @@ def _embedded(config: Config) -> Finding:
     if missing:
         text = f"not installed: {', '.join(missing)}; run `pip install 'omnigap[embedded]'`"
         return Finding.failed("embedded services", text)
-    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.OCR)
+    names = ", ".join(
+        f"{spec.name} (--tiny)" if spec.tiny else spec.name for spec in services_of(config) if spec.role is not Role.OCR
+    )
     return Finding.ok("embedded services", f"{names}: all required packages are installed")
 
 

@@ -17,7 +17,7 @@ from omnigap_orchestrator.analysis.architecture import (
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.report import tables
 from omnigap_orchestrator.report.charts import TypeDot, architecture_plot
-from omnigap_orchestrator.report.sections.section import Section
+from omnigap_orchestrator.report.sections.section import Section, marked
 from omnigap_orchestrator.report.tables import make_table
 
 
@@ -47,7 +47,7 @@ def architecture_section(analysis: Analysis) -> Section | None:
             tables.interval(
                 "leave_one_out_low", "leave_one_out_high", "Range, leave one out", definition="architecture"
             ),
-            tables.text("most_influential", "Most influential", css="soft"),
+            tables.text("most_influential", "Most influential", css="soft", write=lambda name: marked(analysis, name)),
         ],
         small="points; the unit is the model",
     )
