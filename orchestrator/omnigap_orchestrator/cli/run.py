@@ -49,7 +49,6 @@ from omnigap_orchestrator.report.statements import (
     detectable_text,
     floor_text,
     random_mark,
-    random_text,
     relative_text,
     sources_text,
     transcripts_text,
@@ -118,7 +117,7 @@ def print_models(
         roles = random_weights.get(name, ())
         print_table(console, f"{name} ({random_mark(roles)})" if roles else name, [*headings, *added], rows)
         if roles:
-            console.print(random_text(name, roles), style="red", highlight=False, markup=False)
+            # The warning below all tables says it once for all of them.
             continue
         said = (
             sources_text(tables, name),

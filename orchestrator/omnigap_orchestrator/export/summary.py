@@ -93,6 +93,7 @@ class Summary:
         """Plain JSON values, in the order of the file."""
         head = {name: getattr(self, name) for name in _HEAD}
         head["notes"] = list(self.notes)
+        head["random_weights"] = {model: list(roles) for model, roles in self.random_weights.items()}
         head["warnings"] = [warning.to_json() for warning in self.warnings]
         return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
 

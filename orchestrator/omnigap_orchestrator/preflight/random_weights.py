@@ -40,19 +40,26 @@ def planned_finding(config: Config, models: Iterable[str]) -> list[Finding]:
     Args:
         models: names of the planned models.
     """
+    wanted = set(models)
+    found = [
+        _named(spec.role, spec.name, parts)
+        for spec, parts in tiny_services(config)
+        if spec.role is not Role.PART and (spec.role is not Role.MODEL or spec.name in wanted)
+    ]
+    return _finding(found)
+
+
+def tiny_services(config: Config) -> list[tuple[ServiceSpec, tuple[str, ...]]]:
+    """The services that the fleet would start with random weights, each with the parts that have them."""
     if config.fleet.kind in (FleetKind.COMPOSE, FleetKind.STATIC):
         return []
     specs = {spec.name: spec for spec in services_of(config)}
-    wanted = set(models)
-    found = []
-    for spec in specs.values():
-        unplanned = spec.role is Role.MODEL and spec.name not in wanted
-        if spec.role is Role.PART or unplanned or _is_replaced(config, spec):
-            continue
-        parts = () if spec.tiny else tuple(_tiny_parts(spec, specs))
-        if spec.tiny or parts:
-            found.append(_named(spec.role, spec.name, parts))
-    return _finding(found)
+    found = [
+        (spec, () if spec.tiny else tuple(_tiny_parts(spec, specs)))
+        for spec in specs.values()
+        if not _is_replaced(config, spec)
+    ]
+    return [(spec, parts) for spec, parts in found if spec.tiny or parts]
 
 
 def _is_replaced(config: Config, spec: ServiceSpec) -> bool:

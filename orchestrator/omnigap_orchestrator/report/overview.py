@@ -112,7 +112,7 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo], *, imported: bo
                 # Numbered, because a model name can contain characters that an anchor can't.
                 anchor=f"model-{place + 1}",
                 mark=random_mark(analysis.random_weights.get(model, ())),
-                architecture=architecture[0].replace("_", " ") if architecture else "",
+                architecture=formatting.type_words(architecture[0]) if architecture else "",
                 digest=service.digest,
                 summary=summarise(analysis, model, resumable=not imported),
                 matrix=_matrix(analysis, model, counts, service.helpers),

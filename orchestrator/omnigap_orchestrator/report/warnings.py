@@ -66,7 +66,7 @@ def _random_weights(info: RunInfo, tables: Tables) -> RunWarning | None:
         title = "A service of this run has random weights: the figures that depend on it mean nothing."
         return RunWarning(RANDOM_WEIGHTS, title, " ".join([*parts, made, "No advice is derived from this run."]))
     named = formatting.listed([_with_parts(model) for model in random])
-    if len(random) == len(info.models):
+    if _all_random(info):
         title = "All models of this run have random weights: none of the figures says anything about a model."
         return RunWarning(RANDOM_WEIGHTS, title, " ".join([f"Models: {named}.", *parts, made, "No advice is derived."]))
     real = formatting.listed([model.name for model in info.models if not model.random_weights])
@@ -133,6 +133,10 @@ def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
     # Few texts are only a remark.
     title = open_parts.pop(0) if absent else ""
     return RunWarning("scorer-unmeasured", title, " ".join(open_parts))
+
+
+def _all_random(info: RunInfo) -> bool:
+    return bool(info.models) and all(model.random_weights for model in info.models)
 
 
 def _scorer_is_random(info: RunInfo) -> bool:
@@ -214,7 +218,7 @@ def _embedded(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 def _shared_checkpoint(info: RunInfo, tables: Tables) -> RunWarning | None:
     # The demo models share it by design; their warning says so.
-    if info.embedded or not info.shared_asr_checkpoint:
+    if info.embedded or not info.shared_asr_checkpoint or _all_random(info):
         return None
     return RunWarning("shared-checkpoint", "", f"{_sharing(info)}, so their errors are not independent.")
 
@@ -226,7 +230,9 @@ def _sharing(info: RunInfo) -> str:
 
 def _cascade(info: RunInfo, tables: Tables) -> RunWarning | None:
     """What kind of system a cascade of other models is; the warning of the demo models says it for those."""
-    found = [service for service in info.models if service.architecture == Architecture.CASCADE.value]
+    cascades = [service for service in info.models if service.architecture == Architecture.CASCADE.value]
+    # Of random weights, it would be a statement about noise.
+    found = [service for service in cascades if not service.random_weights]
     if info.embedded or not found:
         return None
     named = "; ".join(f"{each.name} ({', '.join(each.parts)})" if each.parts else each.name for each in found)
@@ -241,7 +247,11 @@ def _cascade(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Latencies of a run that keeps its services busy, if nothing was measured on an idle service."""
-    if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty():
+    if (
+        _all_random(info)
+        or tables.frame(LATENCY).is_empty()
+        or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty()
+    ):
         return None
     return RunWarning(
         "latency",
