@@ -133,9 +133,8 @@ class Server:
         self._adapter.on_restart = partial(_call_soon, asyncio.get_running_loop(), self._end)
         card = await self._worker.load()
         if self.options.random_weights:
-            card = dataclasses.replace(
-                card, random_weights=True, settings={**card.settings, "weights": "random (--tiny)"}
-            )
+            settings = {**card.settings, "weights": "random (--tiny)"}
+            card = dataclasses.replace(card, random_weights=True, settings=settings)
         self.description = describe(card, type(self._adapter))
         self._scheduler = Scheduler(card, self.description.digest, self._worker, self.metrics)
         started = time.monotonic()
