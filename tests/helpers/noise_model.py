@@ -12,7 +12,6 @@ from omnigap.vocabulary import CONDITIONS, Architecture, FinishReason, Modality
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Completion, Support, Turn
 from omnigap_services.options import OptionsError
 
-SERVICE = "tests.helpers.noise_model:Noise"
 RATE = 16_000
 KINDS = ("letters", "empty", "repeated", "signs", "digits")
 LETTERS = "abcdefghijklmnop   .?\u00e9\u4e2d\uac00\U0001f5e3"

@@ -41,6 +41,7 @@ def model_column(analysis: Analysis) -> list[Column[Any]]:
 
 
 def marked(analysis: Analysis, model: str) -> str:
-    """The name of a model, with a mark if its figures depend on random weights."""
-    mark = random_mark(analysis.random_weights.get(model, ()))
+    """The name of a model, with a short mark if its figures depend on random weights."""
+    # The column is narrow in wide tables.
+    mark = random_mark(analysis.random_weights.get(model, ())).removesuffix(" weights")
     return f"{model} ({mark})" if mark else model
