@@ -1,4 +1,4 @@
-"""examples/tiny.toml with a few items: every model service with random weights, of every architecture type, in one run."""
+"""examples/tiny.toml with a few items: every model service with random weights, of all types, in one run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_one_run_has_every_type_and_asks_again_only_what_changed(tmp_path:
     assert answered["score"].null_count() == 0 and set(table["random_weights"]) == {"model"}
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    assert summary["complete"] and summary["random_weights"] == dict.fromkeys(MODELS, ["model"])
+    assert summary["complete"] and summary["random_weights"] == {name: ["model"] for name in MODELS}
     # No other warning: the loud one says it all.
     assert [warning["key"] for warning in summary["warnings"]] == ["random-weights"]
     assert "cascade (its asr hf-asr-tiny, llm hf-chat-tiny)" in summary["warnings"][0]["text"]
