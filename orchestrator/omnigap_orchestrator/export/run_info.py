@@ -49,6 +49,8 @@ def collect_run_info(
     """
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
+    # About those with random weights, another warning says it.
+    real = [card for card in models.values() if not has_random_weights(card)]
     inputs = {condition.input for condition in cells.plan.conditions}
     replicates = range(cells.plan.replicates)
     voices = dict.fromkeys(_voice_name(cells.carriers.speech_variant(r)) for r in replicates)
@@ -72,7 +74,7 @@ def collect_run_info(
         fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=cells.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
-        embedded=bool(models) and all(map(is_shipped_model, models.values())),
+        embedded=bool(real) and all(map(is_shipped_model, real)),
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),

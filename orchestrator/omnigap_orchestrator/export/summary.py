@@ -24,7 +24,7 @@ class Summary:
     Attributes:
         complete: whether every planned cell is answered or unsupported.
         incomplete: why it is not complete; empty otherwise.
-        embedded: all models ship with omnigap.
+        embedded: all models ship with omnigap, except those with random weights.
         models: model name -> digest.
         random_weights: model name -> what had random weights of all that its figures depend on: as in the column
             `random_weights` of results.parquet. Models without are left out.

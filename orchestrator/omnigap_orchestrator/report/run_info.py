@@ -41,7 +41,8 @@ class RunInfo:
 
     Attributes:
         versions: package or program -> version.
-        embedded: all models of the run ship with omnigap; their numbers say nothing about real models.
+        embedded: all models of the run, except those with random weights, ship with omnigap: their numbers say nothing
+            about real models.
         shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
         espeak_warning: in which languages espeak speaks to or for real models, and what recognisers were measured to
             understand of it; empty if it does not.

@@ -114,6 +114,23 @@ def test_no_statement_and_no_advice_follows_from_random_weights(one_random: tupl
     assert random.matrix == plain["omni-7b"].matrix
 
 
+def test_random_weights_do_not_represent_their_type(one_random: tuple[FakeRun, Analysis], three: FakeRun) -> None:
+    def types(analysis: Analysis, run: FakeRun) -> tuple[str, dict[str, list[str]]]:
+        (section,) = [s for s in all_sections(analysis, run.results, lambda _, __: None) if s.key == "types"]  # type: ignore[arg-type, return-value]
+        return section.lead, {row[0].shown: [cell.shown for cell in row[1:]] for row in section.tables[0].rows}
+
+    run, analysis = one_random
+    lead, rows = types(analysis, run)
+    assert "Left out, because of random weights: omni-7b." in lead
+    assert rows["native omni"] == [*["random weights"] * 5, "omni-7b (random)"]
+    assert all("random" not in cell for cell in rows["MoE"])
+    # Without real models, every type is shown.
+    every = marked(three, *NAMES)
+    lead, rows = types(analyse(every.results), every)
+    assert "All of these models have random weights" in lead
+    assert all("random weights" not in cells and cells[-1].endswith(" (random)") for cells in rows.values())
+
+
 def test_no_route_is_chosen_from_random_weights(one_random: tuple[FakeRun, Analysis]) -> None:
     _, analysis = one_random
     chosen = set(analysis.frame(ROUTES)["model"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -49,7 +49,12 @@ def architecture_section(analysis: Analysis) -> Section | None:
         for r in gaps
         if r.condition == name and name in six
     ]
-    absent = {(kind, name): why for kind in types for name in shown if (why := _why_absent(planned, gaps, kind, name))}
+    absent = {
+        (kind, name): why
+        for kind in types
+        for name in shown
+        if (why := _why_absent(planned, gaps, kind, name, analysis.random_weights))
+    }
     return Section(
         "types",
         "Architecture types",
@@ -69,17 +74,25 @@ def _random_note(analysis: Analysis, planned: Sequence[ConditionRow]) -> str:
         return ""
     if len(random) == len(named):
         return "All of these models have random weights: their gaps say nothing about a type."
-    return f"The gaps of {formatting.listed(random)} say nothing about a type, because of random weights."
+    return f"Left out, because of random weights: {formatting.listed(random)}."
 
 
-def _why_absent(planned: Sequence[ConditionRow], gaps: Sequence[ArchitectureModelRow], kind: str, name: str) -> str:
+def _why_absent(
+    planned: Sequence[ConditionRow],
+    gaps: Sequence[ArchitectureModelRow],
+    kind: str,
+    name: str,
+    random: Collection[str],
+) -> str:
     """Why a type has no mean gap in a condition; empty if it has one."""
     if any((row.architecture, row.condition) == (kind, name) for row in gaps):
         return ""
     cells = [row for row in planned if (row.architecture, row.condition) == (kind, name)]
     if not cells:
         return "not planned"
-    return "unsupported" if all(row.unsupported == row.cells for row in cells) else "no gap"
+    if all(row.unsupported == row.cells for row in cells):
+        return "unsupported"
+    return "random weights" if all(row.model in random for row in cells) else "no gap"
 
 
 @dataclass(frozen=True, slots=True)
