@@ -34,6 +34,12 @@ def connected_finding(cards: Iterable[tuple[Role, str, pb.DescribeResponse]]) ->
     return _finding(found)
 
 
+def random_service(card: pb.DescribeResponse) -> str:
+    """The warning about one service whose role is not known."""
+    parts = ", ".join(random_parts(card))
+    return f"{card.name}{f' (its part {parts})' if parts else ''} has random weights (--tiny): its answers mean nothing"
+
+
 def planned_finding(config: Config, models: Iterable[str]) -> list[Finding]:
     """As `connected_finding`, from the tables of `[fleet.services]` with `tiny = true`.
 

@@ -14,6 +14,9 @@ from omnigap_orchestrator.config import Config, ConfigError, load_config
 from omnigap_orchestrator.fleet import Role
 from omnigap_orchestrator.items import load_items
 from omnigap_orchestrator.preflight import FULL_SCOPE, PreflightScope, ServiceCard, Status, check_plan, check_services
+from omnigap_orchestrator.preflight.doctor import check_endpoint
+from tests.helpers.running import Setting, orchestrate
+from tests.helpers.served_doubles import Double, Serve
 
 ITEMS = load_items("builtin")
 TINY = {"service": "qwen-omni", "tiny": True}
@@ -110,3 +113,22 @@ def test_plan_and_doctor_show_it(tmp_path: Path) -> None:
         done = CliRunner().invoke(main, arguments, env={"COLUMNS": "400"})
         assert "random weights (--tiny): model omni" in done.output
         assert command == "plan" or "omni (--tiny)" in done.output
+
+
+async def test_a_service_without_a_role_is_named_too(host: Serve) -> None:
+    """As Compose's services, and the second scorer."""
+    address = await host(Double(name="ears-tiny", random_weights=True))
+    found = await check_endpoint("compose ears", address, Status.WARNING)
+    assert [each.status for each in found] == [Status.OK, Status.WARNING]
+    assert "ears-tiny has random weights" in found[1].message
+    used_for = (Config(), ITEMS, Role.SCORER, "scorer")
+    (named_by_role,) = [
+        each for each in await check_endpoint("scorer", address, Status.FAILED, used_for) if "random" in each.message
+    ]
+    assert "the ASR scorer" in named_by_role.message
+
+
+async def test_models_marks_them(host: Serve, tmp_path: Path) -> None:
+    setting = Setting(tmp_path, {"omni": [await host(Double(random_weights=True))]})
+    ended = await orchestrate("models", "--config", setting.write(), folder=tmp_path)
+    assert "random weights (--tiny)" in ended.out

@@ -91,6 +91,7 @@ def test_the_page_says_it_in_title_banner_and_beside_every_name(
     page = page_of(run, analysis, tmp_path / "report.html")
     assert "(random weights)</title>" in page
     assert re.search(r'<p class="banner alarm"[^>]*id="banner-random-weights"', page)
+    assert "The figures of omni-7b depend on random weights" in page.partition('id="methods"')[2]
     assert page.index("banner-random-weights") < page.index("All models")
     for section in all_sections(analysis, run.results, lambda digests, budget: None):  # type: ignore[arg-type, return-value]
         for table in (*section.tables, *section.folded):
