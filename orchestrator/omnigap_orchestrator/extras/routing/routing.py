@@ -97,7 +97,7 @@ class ShownPolicyRow(PolicyRow):
 _POLICIES = ("best_single", "per_task", "oracle")
 _NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
 _NO_NUMBERS = [*_NOTHING, *_NOTHING, *_NOTHING, *[math.nan] * len(COSTS), 0]
-_RANDOM = "no condition is chosen, because of random weights (--tiny)"
+RANDOM = "no condition is chosen, because of random weights (--tiny)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def routing(
         if not allowed:
             continue
         if scores.model in random:
-            policies += [(scores.model, name, ANSWERED_ONLY, *_NO_NUMBERS, 0, 0, "", _RANDOM) for name in _POLICIES]
+            policies += [(scores.model, name, ANSWERED_ONLY, *_NO_NUMBERS, 0, 0, "", RANDOM) for name in _POLICIES]
             continue
         answered, planned = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
         on_answered = _evaluated(answered, costs, routing_options, options)
