@@ -16,7 +16,7 @@ FOUND_TORCH = $(shell $(BIN)/python -c 'from importlib.metadata import version a
 REAL_TORCH = $(if $(filter file,$(origin TORCH)),$(or $(FOUND_TORCH),cpu),$(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-real test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
+.PHONY: help run run-real run-tiny test test-fast test-images chaos images models lint lock sbom stats bench stubs train browser clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -28,6 +28,9 @@ run: $(VENV)/.embedded ## Measure the built-in items on this machine, without a 
 run-real: $(VENV)/.real ## The same with real weights: Whisper tiny.en, SmolLM2-135M and a Piper voice. Uses no GPU. Downloads 240 MB of weights and, unless PyTorch is installed, its CPU build.
 	$(BIN)/python weights/fetch.py
 	$(BIN)/omnigap-orchestrate run --config examples/real-cpu.toml $(ARGS)
+
+run-tiny: $(VENV)/.models ## The same with every model service and random weights: shows that all of them work here. Uses no GPU and no weights; installs PyTorch.
+	$(BIN)/omnigap-orchestrate run --config examples/tiny.toml $(ARGS)
 
 test: $(VENV)/.test browser ## Run the tests.
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

@@ -80,6 +80,9 @@ _COLUMNS: dict[str, DataType | DataTypeClass] = {
     # with labels.
     "judge_rating": pl.Float64,
     "judge_digest": pl.String,
+    # What had random weights (`--tiny`) of all that this cell depends on, comma-separated: model, tts, scorer, judge.
+    # Null if nothing had.
+    "random_weights": pl.String,
     # Expected score of a guess: 1 / number of choices, 0 for an answer in free form, null if unknown.
     "chance": pl.Float64,
 }
@@ -100,6 +103,10 @@ CONTROLS_SCHEMA = pl.Schema(
 """Schema of the control cells. Their condition is that of the ordinary cell that they are compared with."""
 
 
+RANDOM_WEIGHTS = "random_weights"
+RANDOM_ROLES = ("model", "tts", "scorer", "judge")
+
+
 class TableError(OmnigapError):
     """A table cannot be read as results; the message names the file, the column and the flag that fixes it."""
 
@@ -117,6 +124,23 @@ def read_own_results(path: Path) -> pl.DataFrame:
         raise TableError(
             f"{path} can't be read as results ({error}): give a run folder or its results.parquet"
         ) from error
+    # Runs from before `--tiny` existed have no such column, and no random weights.
+    if RANDOM_WEIGHTS not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(RANDOM_WEIGHTS))
     if lacking := [name for name in RESULTS_SCHEMA.names() if name not in frame.columns]:
         raise TableError(f"{path} lacks the columns {', '.join(lacking)}: give a run folder or its results.parquet")
     return frame
+
+
+def random_weights_of(results: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Model -> what had random weights for a cell of it, in the order of `RANDOM_ROLES`; other models are left out.
+
+    Args:
+        results: any table of results; one of another tool has no such column.
+    """
+    if RANDOM_WEIGHTS not in results.columns:
+        return {}
+    roles: dict[str, set[str]] = {}
+    for model, found in results.select("model", RANDOM_WEIGHTS).drop_nulls().unique().iter_rows():
+        roles.setdefault(model, set()).update(found.split(", "))
+    return {model: tuple(role for role in RANDOM_ROLES if role in some) for model, some in sorted(roles.items())}

@@ -54,6 +54,11 @@ def is_shipped_model(card: pb.DescribeResponse) -> bool:
     return any(card.settings.keys() >= names for names in _SHIPPED_SETTINGS)
 
 
+def has_random_weights(card: pb.DescribeResponse) -> bool:
+    """Whether a service, or one that it calls, answers with random weights (`omnigap-serve --tiny`)."""
+    return card.random_weights or any(part.random_weights for part in card.parts)
+
+
 def _first_fault(card: pb.DescribeResponse) -> str | None:
     return next(_faults(card), None)
 

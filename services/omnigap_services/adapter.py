@@ -37,11 +37,16 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A service that this one calls. Its digest is part of this one's digest."""
+    """A service that this one calls. Its digest is part of this one's digest.
+
+    Attributes:
+        random_weights: as declared by the service; the card of the service that calls it then says the same of itself.
+    """
 
     role: str
     name: str
     digest: str
+    random_weights: bool = False
 
 
 @dataclass(frozen=True, slots=True)

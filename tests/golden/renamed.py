@@ -35,7 +35,7 @@ SETTINGS: dict[str, str] = {
 }
 """Keys of config.json: dotted path in 0.1.0 -> current dotted path; empty for a key that no longer exists."""
 
-ADDED: frozenset[str] = frozenset()
+ADDED = frozenset({"random_weights"})
 """Paths and columns that 0.1.0 did not have."""
 
 MAY_DIFFER = frozenset({"versions"})

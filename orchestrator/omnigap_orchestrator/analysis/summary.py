@@ -45,6 +45,7 @@ from omnigap_orchestrator.analysis.table import AnalysisInput, Table, Tables
 from omnigap_orchestrator.analysis.variance import VARIANCE
 from omnigap_orchestrator.analysis.waterfall import WATERFALL
 from omnigap_orchestrator.extension import extras
+from omnigap_orchestrator.results import random_weights_of
 
 ANALYSIS_VERSION = 8
 """Must be raised when the same results give other numbers or other columns."""
@@ -136,6 +137,8 @@ class Analysis(Tables):
 
     options: AnalysisOptions
     evidence: Mapping[str, object] = field(default_factory=dict)
+    # As returned by `random_weights_of`: models about which no statement is made.
+    random_weights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def head(self) -> AnalysisHead:
         options = self.options
@@ -183,4 +186,4 @@ def analyse(
     given[MODELS]
     # Each table is computed once, also if others depend on it: `given` caches them.
     frames = {table.name: given[table] for table in (all_tables() if tables is None else tables)}
-    return Analysis(frames, given.options, given.evidence)
+    return Analysis(frames, given.options, given.evidence, random_weights_of(results))

@@ -31,7 +31,8 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     from omnigap_orchestrator.analysis import IntervalOptions, MissingRule
     from omnigap_orchestrator.analysis import compare as compare_frames
     from omnigap_orchestrator.cli.inputs import results_of
-    from omnigap_orchestrator.results import TableError
+    from omnigap_orchestrator.report.statements import random_text
+    from omnigap_orchestrator.results import TableError, random_weights_of
 
     before, after = results_of(first), results_of(second)
     try:
@@ -45,6 +46,9 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
         print_json(rows.to_dicts())
     else:
         print_comparison(rows, str(first), str(second))
+        for run, results in ((first, before), (second, after)):
+            for model, roles in random_weights_of(results).items():
+                click.echo(f"{run}: {random_text(model, roles)}")
 
 
 def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:

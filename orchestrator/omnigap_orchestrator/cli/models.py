@@ -23,6 +23,7 @@ class ServiceStatus:
     digest: str
     architecture: str
     conditions: dict[str, str]
+    random_weights: bool = False
 
 
 @click.command()
@@ -56,7 +57,16 @@ def models(config: Path | None, as_json: bool) -> None:
             }
             for system in systems
         ]
-        now = [{"name": a.name, "address": a.address, "digest": a.digest, "conditions": a.conditions} for a in services]
+        now = [
+            {
+                "name": a.name,
+                "address": a.address,
+                "digest": a.digest,
+                "conditions": a.conditions,
+                "random_weights": a.random_weights,
+            }
+            for a in services
+        ]
         print_json({"known": known, "services": now})
         return
     _print(services)
@@ -92,6 +102,7 @@ def _print(services: list[ServiceStatus]) -> None:
                 Text.assemble(
                     ("answers", "green"),
                     f"   {service.name} at {service.address}: {can}, digest {visible(service.digest[:12])}",
+                    (", random weights (--tiny)" * service.random_weights, "red"),
                 )
             )
         else:
@@ -117,6 +128,7 @@ async def _call_all(config_path: Path | None) -> list[ServiceStatus]:
 
 
 async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
+    from omnigap.card import has_random_weights
     from omnigap.client import GenerateClient
     from omnigap.convert import architecture_from_proto
     from omnigap.errors import ContractError
@@ -130,4 +142,5 @@ async def _describe(name: str, address: str, proxy: str) -> ServiceStatus:
             return ServiceStatus(name, address, "", "", {})
     conditions = {condition.name: support_in(card, condition)[0].value for condition in CONDITIONS}
     architecture = architecture_from_proto(card.architecture)
-    return ServiceStatus(name, address, card.digest, "" if architecture is None else architecture.value, conditions)
+    declared = "" if architecture is None else architecture.value
+    return ServiceStatus(name, address, card.digest, declared, conditions, has_random_weights(card))

@@ -67,16 +67,21 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
     Raises:
         TableError: the pilot has no results, or too few to estimate a variance.
     """
+    import polars as pl
+
     from omnigap_orchestrator.analysis import assumed_needs, item_scores, pilot_needs, score_matrices
     from omnigap_orchestrator.analysis.power import NeedRow
     from omnigap_orchestrator.analysis.table import rows_of
     from omnigap_orchestrator.cli.inputs import results_of
-    from omnigap_orchestrator.results import TableError
+    from omnigap_orchestrator.results import TableError, random_weights_of
 
     section = config.analysis
     source = pilot or (own_results if own_results.is_file() else None)
     if source is not None:
-        scores = score_matrices(item_scores(results_of(source)))
+        results = results_of(source)
+        # Variances of noise say nothing about a model.
+        results = results.filter(~pl.col("model").is_in(list(random_weights_of(results))))
+        scores = score_matrices(item_scores(results))
         frame = pilot_needs(scores, "t2t", section.target_gap, section.power, section.alpha)
         if not frame.is_empty():
             return Needs(section.target_gap, section.power, section.alpha, str(source), rows_of(frame, NeedRow))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -47,11 +48,13 @@ from omnigap_orchestrator.report.statements import (
     across_models_text,
     detectable_text,
     floor_text,
+    random_mark,
     relative_text,
     sources_text,
     transcripts_text,
     unadjusted_text,
 )
+from omnigap_orchestrator.report.warnings import RANDOM_WEIGHTS
 
 
 def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
@@ -63,10 +66,11 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
         print_json(_as_json(summary, folder))
         return
     console, missing = Terminal(), _missing(summary, folder)
-    print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level)
+    print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level, summary.random_weights)
     _print_controls(console, summary)
-    for warning in summary.warnings:
-        style = "yellow" if warning.title else "dim"
+    # The loudest one last, next to the path of the report: the tables above it may be pages long.
+    for warning in sorted(summary.warnings, key=lambda given: given.key == RANDOM_WEIGHTS):
+        style = "bold white on red" if warning.key == RANDOM_WEIGHTS else "yellow" if warning.title else "dim"
         console.print(warning.sentence().replace("`", ""), style=style, highlight=False, markup=False)
     for note in summary.notes:
         console.print(note, style="yellow", highlight=False, markup=False)
@@ -78,13 +82,20 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
             console.print(_why_missing(row, named=len(models) > 1), highlight=False)
 
 
-def print_models(console: Terminal, tables: Tables, reference: str, level: float) -> None:
+def print_models(
+    console: Terminal,
+    tables: Tables,
+    reference: str,
+    level: float,
+    random_weights: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Prints a table per model with a row per condition: answers, accuracy, gap, adjusted p, transcript, extras.
 
     Spoken answers are scored by the model's own text where it has one; what the transcript adds is beside it.
 
     Args:
         level: confidence level of the intervals, shown in the heading.
+        random_weights: as that of a summary; models in it get a mark, and no statement.
     """
     headings = ["condition", "answered", f"accuracy ({100 * level:g} %)", f"gap to {reference}, points", "p (Holm)"]
     for model, counts in tables.frame(CONDITION_COUNTS).group_by("model", maintain_order=True):
@@ -103,7 +114,11 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
                 "" if difference is None else p_text(difference.p_adjusted),
             ]
             rows.append([*row, *(cells.get(condition, "") for cells in added.values())])
-        print_table(console, name, [*headings, *added], rows)
+        roles = random_weights.get(name, ())
+        print_table(console, f"{name} ({random_mark(roles)})" if roles else name, [*headings, *added], rows)
+        if roles:
+            # The warning below all tables says it once for all of them.
+            continue
         said = (
             sources_text(tables, name),
             transcripts_text(tables, name),
@@ -115,7 +130,7 @@ def print_models(console: Terminal, tables: Tables, reference: str, level: float
             print_lines(console, [relative])
         if floor := floor_text(tables, name):
             print_lines(console, [f"{floor} {LOOK_AT_ANSWERS}"])
-    if across := across_models_text(tables, level):
+    if across := across_models_text(tables, level, random_weights):
         print_lines(console, [across])
 
 
@@ -204,6 +219,7 @@ def _as_json(summary: Summary, folder: RunFolder) -> dict[str, Any]:
         "results": str(folder.results),
         "conditions": tables.frame(CONDITION_COUNTS).to_dicts(),
         "controls": tables.frame(CONTROLS).to_dicts(),
+        "random_weights": dict(summary.random_weights),
         "accuracy": select.headline_accuracy(tables).to_dicts(),
         "gaps": select.headline_gaps(tables).to_dicts(),
         "synthesis_and_asr": tables.frame(SYNTHESIS_AND_ASR).to_dicts(),

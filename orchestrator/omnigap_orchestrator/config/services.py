@@ -105,12 +105,14 @@ class ServiceConfig(StrictModel):
             `scorer` for asr, `tts` for espeak and piper, `ocr` for ocr, `model` for all others.
         replicas: number of processes. 0 starts none, which also removes a default service of this name.
         options: configuration of the service. None: that of the default service of this name, if there is one.
+        tiny: start it with a tiny checkpoint of the same architecture and random weights, to try the wiring.
     """
 
     service: Name | None = None
     role: Annotated[ServiceRole, Field(strict=False)] | None = None
     replicas: int = Field(default=1, ge=0, le=64)
     options: dict[str, OptionValue | list[OptionValue] | dict[str, OptionValue]] | None = None
+    tiny: bool = False
 
 
 START_TIMEOUT_S = 120.0

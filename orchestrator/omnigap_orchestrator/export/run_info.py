@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import psutil
 
-from omnigap.card import is_shipped_model, weights_identity
+from omnigap.card import has_random_weights, is_shipped_model, weights_identity
 from omnigap.convert import known_architecture
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Outcome, Reason, Support
@@ -25,6 +25,7 @@ from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.pipeline.identity import outdated_notes
 from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.preflight.espeak_voice import connected_warning
+from omnigap_orchestrator.preflight.random_weights import random_parts
 from omnigap_orchestrator.report.answer_notes import answer_notes
 from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.scoring import JUDGE, NORMALISER_VERSION
@@ -48,6 +49,8 @@ def collect_run_info(
     """
     journal, cards = records.journal, cells.cards
     models = {name: card for name, card in cards.models.items() if name in cells.models}
+    # About those with random weights, another warning says it.
+    real = [card for card in models.values() if not has_random_weights(card)]
     inputs = {condition.input for condition in cells.plan.conditions}
     replicates = range(cells.plan.replicates)
     voices = dict.fromkeys(_voice_name(cells.carriers.speech_variant(r)) for r in replicates)
@@ -71,7 +74,7 @@ def collect_run_info(
         fonts=fonts if Modality.IMAGE in inputs else (),
         items_source=cells.config.items.path or "built-in items",
         normaliser=NORMALISER_VERSION,
-        embedded=bool(models) and all(map(is_shipped_model, models.values())),
+        embedded=bool(real) and all(map(is_shipped_model, real)),
         shared_asr_checkpoint=tuple(
             name for name, card in models.items() if scorer_weights and _asr_checkpoint(card) == scorer_weights
         ),
@@ -191,4 +194,6 @@ def _service_info(name: str, card: pb.DescribeResponse) -> ServiceInfo:
         checkpoint=_asr_checkpoint(card) or "",
         helpers=_helpers_of(card),
         parts=tuple(f"{part.role} {part.name}" for part in card.parts),
+        random_weights=has_random_weights(card),
+        random_parts=random_parts(card),
     )

@@ -24,8 +24,10 @@ class Summary:
     Attributes:
         complete: whether every planned cell is answered or unsupported.
         incomplete: why it is not complete; empty otherwise.
-        embedded: all models ship with omnigap.
+        embedded: all models ship with omnigap, except those with random weights.
         models: model name -> digest.
+        random_weights: model name -> what had random weights of all that its figures depend on: as in the column
+            `random_weights` of results.parquet. Models without are left out.
         warnings: as the report shows them (`report.warnings`): key, title, text.
         extras: keys that extras add.
         analysis: version and options of the analysis.
@@ -36,6 +38,7 @@ class Summary:
     incomplete: str
     embedded: bool
     models: Mapping[str, str]
+    random_weights: Mapping[str, tuple[str, ...]]
     normaliser: str
     versions: Mapping[str, str]
     notes: tuple[str, ...]
@@ -55,6 +58,7 @@ class Summary:
             incomplete=info.incomplete,
             embedded=info.embedded,
             models={model.name: model.digest for model in info.models},
+            random_weights=analysis.random_weights,
             normaliser=info.normaliser,
             versions=dict(info.versions),
             notes=info.notes,
@@ -77,6 +81,7 @@ class Summary:
         frames = {table.name: pl.DataFrame(data[table.name], schema=table.schema) for table in all_tables()}
         head = {name: data[name] for name in _HEAD}
         head["notes"] = tuple(head["notes"])
+        head["random_weights"] = {model: tuple(roles) for model, roles in head["random_weights"].items()}
         head["warnings"] = tuple(RunWarning(**given) for given in head["warnings"])
         analysis = AnalysisHead.from_json(data)
         # Every other key belongs to an extra, also to one that is not installed here.
@@ -88,6 +93,7 @@ class Summary:
         """Plain JSON values, in the order of the file."""
         head = {name: getattr(self, name) for name in _HEAD}
         head["notes"] = list(self.notes)
+        head["random_weights"] = {model: list(roles) for model, roles in self.random_weights.items()}
         head["warnings"] = [warning.to_json() for warning in self.warnings]
         return {**head, **self.extras, **self.analysis.to_json(), **self.tables.tables_json()}
 
@@ -95,5 +101,16 @@ class Summary:
         path.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-_HEAD = ("run", "complete", "incomplete", "embedded", "models", "normaliser", "versions", "notes", "warnings")
+_HEAD = (
+    "run",
+    "complete",
+    "incomplete",
+    "embedded",
+    "models",
+    "random_weights",
+    "normaliser",
+    "versions",
+    "notes",
+    "warnings",
+)
 """Fields that are top-level keys of the file, unchanged."""

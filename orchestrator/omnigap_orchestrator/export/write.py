@@ -38,7 +38,7 @@ from omnigap_orchestrator.pipeline.results import ResultsTable
 from omnigap_orchestrator.pipeline.score import reading_of, scoring_version
 from omnigap_orchestrator.pipeline.stored_files import fault_of, forget, is_known, remember
 from omnigap_orchestrator.plan import Plan
-from omnigap_orchestrator.report import Catalogue, RunInfo, write_report
+from omnigap_orchestrator.report import Catalogue, RunInfo, ServiceInfo, write_report
 
 FINGERPRINT = "outputs_of"
 """Key of the journal's metadata: the fingerprint of what the files were written from."""
@@ -213,12 +213,18 @@ def _manifest(cells: PlannedCells, info: RunInfo) -> dict[str, object]:
             "replicates": cells.plan.replicates,
         },
         "versions": {**info.versions, "normaliser": info.normaliser},
-        "models": {m.name: {"digest": m.digest, "revision": m.revision, "settings": m.detail} for m in info.models},
-        "services": {
-            role: {"name": s.name, "digest": s.digest, "revision": s.revision, "settings": s.detail}
-            for role, s in services.items()
-        },
+        "models": {model.name: _identity(model) for model in info.models},
+        "services": {role: {"name": service.name, **_identity(service)} for role, service in services.items()},
         "config": _without_nulls(json.loads(cells.config.model_dump_json())),
+    }
+
+
+def _identity(service: ServiceInfo) -> dict[str, object]:
+    return {
+        "digest": service.digest,
+        "revision": service.revision,
+        "settings": service.detail,
+        "random_weights": service.random_weights,
     }
 
 

@@ -6,7 +6,7 @@ answers would be those of another scorer or voice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,12 +78,12 @@ def _configured(config: Config) -> list[ServiceSpec]:
 def _spec(name: str, table: ServiceConfig) -> ServiceSpec:
     service = table.service or name
     role = table.role or _ROLES.get(service, Role.MODEL)
-    options = table.options
+    options: Mapping[str, object] | None = table.options
     if options is None:
         # A table that only changes the replicas of a default service keeps the options of that service.
         default = [spec for spec in DEFAULT_SERVICES if (spec.name, spec.service) == (name, service)]
-        return ServiceSpec(name, role, service, default[0].options if default else {}, table.replicas)
-    return ServiceSpec(name, role, service, options, table.replicas)
+        options = default[0].options if default else {}
+    return ServiceSpec(name, role, service, options, table.replicas, table.tiny)
 
 
 ENDPOINTS_UNUSED = (

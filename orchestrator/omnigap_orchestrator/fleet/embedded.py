@@ -39,10 +39,17 @@ class Child:
     """One `omnigap-serve SERVICE` process on a free loopback port; restarted on the same port when it dies."""
 
     def __init__(
-        self, name: str, service: str, options_file: Path, log_file: Path, on_note: Callable[[str], None]
+        self,
+        name: str,
+        service: str,
+        options_file: Path,
+        log_file: Path,
+        on_note: Callable[[str], None],
+        *,
+        tiny: bool = False,
     ) -> None:
         self.name = name
-        self._service = service
+        self._arguments = [service, *["--tiny"] * tiny]
         self._options_file = options_file
         self._log_file = log_file
         self._note = on_note
@@ -88,10 +95,10 @@ class Child:
 
     async def _spawn(self) -> Process:
         # -P: without it `-m` puts the working directory first on the path, where a user's grpc.py would be imported.
-        command = [sys.executable, "-P", "-m", "omnigap_services.serve", self._service, "--host", "127.0.0.1"]
+        command = [sys.executable, "-P", "-m", "omnigap_services.serve", *self._arguments]
         # Port 0 at first: the child chooses a free one. A restart takes the same port, which is in the endpoints.
-        command += ["--port", str(self._port), "--config", str(self._options_file), "--exit-with-parent"]
-        command += ["--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
+        command += ["--host", "127.0.0.1", "--port", str(self._port), "--config", str(self._options_file)]
+        command += ["--exit-with-parent", "--parent-pid", str(os.getpid()), "--drain-seconds", str(DRAIN_S)]
         environment = child_environment(os.environ)
         # A separate process group: Ctrl-C in the terminal then reaches only the orchestrator, which stops the child
         # when its calls are done. `--exit-with-parent` ends the child if the orchestrator is killed.
@@ -174,8 +181,8 @@ class Child:
 
 def child_environment(parent: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: nothing is imported from the working directory, and one thread is used."""
-    # Options and the port file are of one service, and the fleet has several.
-    of_one = ("OMNIGAP_SERVE_OPTIONS", "OMNIGAP_PORT_FILE")
+    # Options, the port file and the choice of random weights are of one service, and the fleet has several.
+    of_one = ("OMNIGAP_SERVE_OPTIONS", "OMNIGAP_SERVE_TINY", "OMNIGAP_PORT_FILE")
     environment = {**{name: value for name, value in parent.items() if name not in of_one}, "PYTHONSAFEPATH": "1"}
     # Several children on one machine would otherwise each take all cores.
     environment.setdefault("OMP_NUM_THREADS", "1")
@@ -277,7 +284,9 @@ class EmbeddedFleet(Fleet):
         except OSError as error:
             raise FleetError(f"{options_file} can't be written ({error.strerror}): choose another --run-dir") from error
         names = [spec.name, *(f"{spec.name}-{number}" for number in range(2, spec.replicas + 1))]
-        children = [Child(n, spec.service, options_file, self._folder / f"{n}.log", self._note) for n in names]
+        children = [
+            Child(n, spec.service, options_file, self._folder / f"{n}.log", self._note, tiny=spec.tiny) for n in names
+        ]
         self._all += children
         async with asyncio.TaskGroup() as group:
             for child in children:

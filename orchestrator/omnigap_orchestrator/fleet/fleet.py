@@ -25,6 +25,7 @@ class ServiceSpec:
         service: its name in `omnigap-serve --list`.
         options: its configuration; a value `@NAME` is replaced by the address of the service NAME.
         replicas: number of processes.
+        tiny: start it with tiny random weights (`omnigap-serve --tiny`).
     """
 
     name: str
@@ -32,6 +33,7 @@ class ServiceSpec:
     service: str
     options: Mapping[str, object] = field(default_factory=dict)
     replicas: int = 1
+    tiny: bool = False
 
 
 DEFAULT_SERVICES = (

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from omnigap.card import has_random_weights
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Outcome, Support
 from omnigap_orchestrator.carriers import spoken_text
@@ -19,7 +20,7 @@ from omnigap_orchestrator.pipeline.scope import Stage
 from omnigap_orchestrator.pipeline.score import key_of, second_score, texts_of
 from omnigap_orchestrator.pipeline.stored import Misfiled, stored_answer, stored_transcript
 from omnigap_orchestrator.pool import LEAVES_PENDING
-from omnigap_orchestrator.results import CONTROLS_SCHEMA, RESULTS_SCHEMA
+from omnigap_orchestrator.results import CONTROLS_SCHEMA, RANDOM_ROLES, RESULTS_SCHEMA
 from omnigap_orchestrator.scoring import WordErrors, whisper_word_errors, word_errors
 from omnigap_orchestrator.scoring.score import chance_of
 
@@ -182,8 +183,21 @@ class ResultsTable:
             "second_asr_digest": None if second is None else second.asr_digest,
             "judge_rating": None if score is None else self._rating(planned, answer, transcript),
             "judge_digest": self._cells.judge_digest if score is not None and planned.is_judged else None,
+            "random_weights": self._random_weights(planned),
             "chance": chance_of(item, planned.metric),
         }
+
+    def _random_weights(self, planned: PlannedCell) -> str | None:
+        """What had random weights of the services that this cell depends on, as in `RESULTS_SCHEMA`."""
+        cards, spoken_question = self._cells.cards, planned.cell.condition.input is Modality.SPEECH
+        used = {
+            "model": planned.model.card,
+            "tts": cards.tts if spoken_question and Modality.SPEECH not in planned.item.carriers else None,
+            "scorer": cards.scorer if planned.is_spoken else None,
+            "judge": cards.judge if planned.is_judged else None,
+        }
+        found = [role for role in RANDOM_ROLES if (card := used[role]) is not None and has_random_weights(card)]
+        return ", ".join(found) or None
 
     def _second_transcript(self, planned: PlannedCell, answer: AnswerRow | None) -> TranscriptRow | None:
         """The transcript of the second scorer, if there is one."""

@@ -24,6 +24,7 @@ from omnigap_orchestrator.judge import RubricError, read_rubric
 from omnigap_orchestrator.plan import metric_rules
 from omnigap_orchestrator.preflight.espeak_voice import planned_warning
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope, enforce, softened
+from omnigap_orchestrator.preflight.random_weights import planned_finding
 from omnigap_orchestrator.preflight.services import SCORER_LANGUAGE, unknown_to_scorer
 from omnigap_orchestrator.scoring import JUDGE, NUMERIC_LANGUAGES, metric_of
 from omnigap_orchestrator.scoring.gold import gold_letters
@@ -299,6 +300,14 @@ def check_voice(inputs: Inputs) -> list[Finding]:
     return [Finding.warning("voice", text)] if text else []
 
 
+def check_random_weights(inputs: Inputs) -> list[Finding]:
+    """Services that the fleet would start with random weights."""
+    config = inputs.config
+    models = inputs.scope.models or [model.name for model in config.models] or models_of_fleet(config)
+    # As for the voice: a command that connects knows it from the cards.
+    return [] if inputs.scope.connects else planned_finding(config, models)
+
+
 def check_judge(inputs: Inputs) -> list[Finding]:
     """Whether the rubrics can be read, and whether the items that need a judge have one."""
     config, rules = inputs.config, metric_rules(inputs.config)
@@ -369,6 +378,7 @@ CHECKS = (
     Check(lambda i: check_letters(i.config, i.items, i.scope), lambda scope: scope.makes_carriers),
     Check(check_scorer_language, lambda scope: scope.transcribes),
     Check(check_voice, lambda scope: scope.generates),
+    Check(check_random_weights),
     Check(check_judge, lambda scope: scope.judges),
     Check(check_models, lambda scope: scope.generates),
     Check(check_variants, lambda scope: scope.generates),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import omnigap
+from omnigap.card import has_random_weights
 from omnigap.client import GenerateClient
 from omnigap.errors import ContractError
 from omnigap_orchestrator.config import Config, FleetKind
@@ -19,6 +20,7 @@ from omnigap_orchestrator.journal import FLEET_META, JOURNAL, read_meta
 from omnigap_orchestrator.pool.addresses import HostNames, LookUp, look_up
 from omnigap_orchestrator.preflight.checks import check_plan, read_items, resolve_fonts
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, Status
+from omnigap_orchestrator.preflight.random_weights import random_service
 from omnigap_orchestrator.preflight.services import ServiceCard, check_services
 
 _SERVING_TIMEOUT_S = 3.0
@@ -136,6 +138,8 @@ async def _check_replica(
     if used_for is not None:
         config, items, role, name = used_for
         found += check_services(config, items, [ServiceCard(role, name, card)])
+    elif has_random_weights(card):
+        found.append(Finding.warning(check, random_service(card)))
     answers = Finding.ok(check, f"{address} serves {card.name}, digest {card.digest[:12]}")
     # A service that fails a check is not reported as ok as well.
     fails = any(each.status is Status.FAILED for each in found)
@@ -151,7 +155,9 @@ def _embedded(config: Config) -> Finding:
     if missing:
         text = f"not installed: {', '.join(missing)}; run `pip install 'omnigap[embedded]'`"
         return Finding.failed("embedded services", text)
-    names = ", ".join(spec.name for spec in services_of(config) if spec.role is not Role.OCR)
+    names = ", ".join(
+        f"{spec.name} (--tiny)" if spec.tiny else spec.name for spec in services_of(config) if spec.role is not Role.OCR
+    )
     return Finding.ok("embedded services", f"{names}: all required packages are installed")
 
 

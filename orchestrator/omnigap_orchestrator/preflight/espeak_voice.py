@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from omnigap.card import SHIPPED_MODELS, is_shipped_model
+from omnigap.card import SHIPPED_MODELS, has_random_weights, is_shipped_model
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, primary_language
 from omnigap_orchestrator.config import Config
@@ -14,6 +14,7 @@ from omnigap_orchestrator.fleet.choose import models_of_fleet, services_of
 from omnigap_orchestrator.fleet.fleet import ServiceSpec
 from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, PreflightScope
+from omnigap_orchestrator.preflight.random_weights import tiny_services
 
 ESPEAK = "espeak"
 """Name of the service, in `omnigap-serve --list` and in its card."""
@@ -76,18 +77,19 @@ def connected_warning(
         tts: card of the voice of the questions; None if there is none.
         models: cards by the name of the model in the run; empty if only other services are connected.
     """
-    real = [name for name, card in models.items() if not is_shipped_model(card)]
+    real = [name for name, card in models.items() if not (is_shipped_model(card) or has_random_weights(card))]
     speaking = [name for name in real if any((part.role, part.name) == ("tts", ESPEAK) for part in models[name].parts)]
     listening = (real if models else _real_models(config)) if tts is not None and tts.name == ESPEAK else []
     return _warning(config, items, FULL_SCOPE, listening, speaking)
 
 
 def _real_models(config: Config) -> list[str]:
-    """The models of a configuration except those that ship with omnigap and that the fleet starts."""
-    services = {spec.name: spec.service for spec in services_of(config)}
+    """The models of a configuration except those of the fleet that ship with omnigap or get random weights."""
+    shipped = {spec.name for spec in services_of(config) if spec.service in SHIPPED_MODELS}
+    tiny = {spec.name for spec, _ in tiny_services(config)}
     served = {model.name for model in config.models if model.endpoints}
     names = [model.name for model in config.models] or models_of_fleet(config)
-    return [name for name in names if name in served or services.get(name) not in SHIPPED_MODELS]
+    return [name for name in names if name in served or name not in shipped | tiny]
 
 
 def _warning(

@@ -14,6 +14,7 @@ from omnigap_orchestrator.items import Item
 from omnigap_orchestrator.pool import support_in
 from omnigap_orchestrator.preflight.espeak_voice import connected_warning
 from omnigap_orchestrator.preflight.findings import FULL_SCOPE, Finding, PreflightScope
+from omnigap_orchestrator.preflight.random_weights import connected_finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def check_services(config: Config, items: Sequence[Item], cards: Iterable[Servic
     models = {service.name: service.card for service in given if service.role is Role.MODEL}
     if text := connected_warning(config, items, tts, models):
         found.append(Finding.warning("voice", text))
-    return found
+    return [*connected_finding((service.role, service.name, service.card) for service in given), *found]
 
 
 def _check_scorer(config: Config, items: Sequence[Item], service: ServiceCard) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -277,16 +277,32 @@ class TypeDot:
     gap: float
 
 
-def architecture_plot(dots: Sequence[TypeDot], key: str, title: str, width: int = 1100) -> Chart:
-    """One dot per model, one row per architecture type, one panel per condition; the bar is the mean of the type."""
-    types = sorted({d.architecture for d in dots})
+def architecture_plot(
+    dots: Sequence[TypeDot],
+    key: str,
+    title: str,
+    types: Sequence[str],
+    absent: Mapping[tuple[str, str], str],
+    width: int = 1100,
+) -> Chart:
+    """One dot per model, one row per architecture type, one panel per condition; the bar is the mean of the type.
+
+    Args:
+        types: in the order of the rows, also types without a dot.
+        absent: (type, condition) -> why there is no dot.
+    """
     conditions = list(dict.fromkeys(d.condition for d in dots))
     left, top, bottom, row = 150, 28, 46, 40
     height = top + bottom + row * len(types)
     with svg.drawing(width, height, 1, len(conditions), squeeze=False, sharex=True, sharey=True) as (figure, grid):
         figure.subplots_adjust(left / width, bottom / height, 1 - 12 / width, 1 - top / height, wspace=0.08)
+        # Without dots at the edge of a panel, where the next one begins. The panels share their axis.
+        gaps = [d.gap for d in dots] + [0.0]
+        room = 0.1 * (max(gaps) - min(gaps)) or 1.0
+        box = {"facecolor": svg.CARD, "edgecolor": "none", "pad": 1.5}
+        grid[0][0].set_xlim(min(gaps) - room, max(gaps) + room)
         for axes, condition in zip(grid[0], conditions, strict=True):
-            _rows_axes(axes, [t.replace("_", " ") for t in types])
+            _rows_axes(axes, [formatting.type_words(t) for t in types])
             axes.locator_params(axis="x", nbins=5)
             axes.axvline(0, color=svg.MUTED, linewidth=1.2)
             axes.set_title(condition, fontsize=12.5, fontweight="bold", loc="left")
@@ -298,5 +314,8 @@ def architecture_plot(dots: Sequence[TypeDot], key: str, title: str, width: int 
                     axes.plot([mean, mean], [place - 0.3, place + 0.3], color=svg.INK, linewidth=2.4)
                     # Semi-transparent: models with similar gaps overlap.
                     axes.plot(gaps, [place] * len(gaps), "o", color=svg.SPEECH, alpha=0.75, markersize=8)
+                elif why := absent.get((name, condition)):
+                    note = {"ha": "center", "va": "center", "color": svg.MUTED, "fontsize": 10.5, "bbox": box}
+                    axes.annotate(why, (0.5, place), xycoords=("axes fraction", "data"), **note)
         described = "; ".join(f"{d.model} ({d.architecture}) {d.condition} {d.gap:+.1f}" for d in dots)
         return _finished(figure, key, title, described, wide=True)

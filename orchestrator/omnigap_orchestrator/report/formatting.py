@@ -46,6 +46,11 @@ METHODS = {
 }
 
 
+def type_words(architecture: str) -> str:
+    """The name of an architecture type in words."""
+    return "MoE" if architecture == "moe" else architecture.replace("_", " ")
+
+
 def known(value: float | None) -> bool:
     """Whether the value is a finite number."""
     return value is not None and math.isfinite(value)

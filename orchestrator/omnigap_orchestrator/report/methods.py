@@ -53,6 +53,10 @@ def _design(results: pl.DataFrame, analysis: Analysis, info: RunInfo) -> str:
     else:
         names = "the names give input and output modality: t for text, s for speech, i for image"
         sentences = [f"{design}; {names}.", "A spoken or image question replaces the text question entirely."]
+    if analysis.random_weights:
+        # The paragraph may be copied into a paper.
+        random = formatting.listed(list(analysis.random_weights))
+        sentences.append(f"The figures of {random} depend on random weights and are not measurements of a model.")
     if replicates > 1:
         sentences.append(f"Each cell was planned {replicates} times; replicates were averaged within the item.")
     if info.voices:

@@ -18,6 +18,7 @@ from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.run_info import ServiceInfo
+from omnigap_orchestrator.report.statements import random_mark
 from omnigap_orchestrator.report.summary_text import ModelSummary, summarise
 from omnigap_orchestrator.report.tables import tint
 
@@ -75,10 +76,15 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """Everything on the card of one model."""
+    """Everything on the card of one model.
+
+    Attributes:
+        mark: "random weights", or which service of the run has them; empty without.
+    """
 
     name: str
     anchor: str
+    mark: str
     architecture: str
     digest: str
     summary: ModelSummary
@@ -105,7 +111,8 @@ def model_views(analysis: Analysis, info: Iterable[ServiceInfo], *, imported: bo
                 name=model,
                 # Numbered, because a model name can contain characters that an anchor can't.
                 anchor=f"model-{place + 1}",
-                architecture=architecture[0].replace("_", " ") if architecture else "",
+                mark=random_mark(analysis.random_weights.get(model, ())),
+                architecture=formatting.type_words(architecture[0]) if architecture else "",
                 digest=service.digest,
                 summary=summarise(analysis, model, resumable=not imported),
                 matrix=_matrix(analysis, model, counts, service.helpers),

@@ -19,6 +19,8 @@ class ServiceInfo:
             whether a model and the ASR scorer share a checkpoint.
         helpers: condition -> which external service assists, for the conditions that the model declares assisted.
         parts: role and name of each service or engine that a cascade is composed of, such as "llm SmolLM2".
+        random_weights: it, or one of its parts, has random weights (`--tiny`).
+        random_parts: the parts of which it is known.
     """
 
     name: str
@@ -29,6 +31,8 @@ class ServiceInfo:
     checkpoint: str = ""
     helpers: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    random_weights: bool = False
+    random_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class RunInfo:
 
     Attributes:
         versions: package or program -> version.
-        embedded: all models of the run ship with omnigap; their numbers say nothing about real models.
+        embedded: all models of the run, except those with random weights, ship with omnigap: their numbers say nothing
+            about real models.
         shared_asr_checkpoint: names of the models that use the same ASR checkpoint as the ASR scorer.
         espeak_warning: in which languages espeak speaks to or for real models, and what recognisers were measured to
             understand of it; empty if it does not.

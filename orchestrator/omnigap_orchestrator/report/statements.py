@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -122,20 +123,54 @@ def _family_size(family: str | None) -> str:
     return found.group(1) if found else "several"
 
 
-def across_models_text(tables: Tables, level: float) -> str:
-    """What is significant if all models are one family; empty for one model."""
+def across_models_text(tables: Tables, level: float, random: Collection[str] = ()) -> str:
+    """What is significant if all models are one family; empty for one model.
+
+    Args:
+        random: models with random weights: their tests belong to the family, but nothing is stated about them.
+    """
     found = statements(tables)
     if found["model"].n_unique() < 2:
         return ""
     alpha = round(1 - level, 10)
     tests = found["p"].drop_nulls().len()
-    held = found.filter(pl.col("p_adjusted_models") < alpha)
+    if set(found["model"]) <= set(random):
+        return ""
+    held = found.filter(pl.col("p_adjusted_models") < alpha, ~pl.col("model").is_in(list(random)))
     start = f"Adjusted over all models together (Holm over {tests} tests)"
     if held.is_empty():
         return f"{start}, no gap and no main effect is significant."
     by_model = held.group_by("model", maintain_order=True).agg("name").iter_rows()
     named = "; ".join(f"{model}: {', '.join(names)}" for model, names in by_model)
     return f"{start}, these are significant: {named}."
+
+
+_ROLE_WORDS = {"tts": "voice of the questions", "scorer": "ASR scorer", "judge": "judge"}
+
+
+def random_mark(roles: Sequence[str]) -> str:
+    """The mark beside the name of a model in tables; empty without roles.
+
+    Args:
+        roles: what had random weights of all that its figures depend on (`random_weights_of`).
+    """
+    if "model" in roles or not roles:
+        return "random weights" if roles else ""
+    return f"random {formatting.listed([_ROLE_WORDS[role] for role in roles])}"
+
+
+def random_text(model: str, roles: Sequence[str]) -> str:
+    """Why no statement is made about a model; empty without roles."""
+    if not roles:
+        return ""
+    if "model" in roles:
+        return (
+            f"{model} answered with random weights (--tiny): its figures only show that the measurement ran, and say "
+            "nothing about this model."
+        )
+    what = formatting.listed([f"the {_ROLE_WORDS[role]}" for role in roles])
+    verb = "has" if len(roles) == 1 else "have"
+    return f"{what[0].upper()}{what[1:]} {verb} random weights (--tiny): the figures of {model} say nothing about it."
 
 
 LOOK_AT_ANSWERS = (

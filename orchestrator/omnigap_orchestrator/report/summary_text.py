@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.accuracy import AccuracyRow
@@ -29,6 +29,7 @@ from omnigap_orchestrator.report.recommendation import (
 from omnigap_orchestrator.report.statements import (
     detectable_text,
     floor_text,
+    random_text,
     sources_text,
     statements,
     transcripts_text,
@@ -77,6 +78,11 @@ def summarise(analysis: Analysis, model: str, *, resumable: bool = True) -> Mode
     """
     gaps = select.headline_gaps(analysis, model)
     estimated = gaps.filter(pl.col("estimate").is_not_null())
+    random = random_text(model, analysis.random_weights.get(model, ()))
+    if random:
+        # The figures stay in the matrix and in the tables; nothing is said or advised that would follow from them.
+        none = Markup("None, because of the random weights.")
+        return ModelSummary(escape(random), none, Markup(""), none, none, none)
     return ModelSummary(
         _headline(analysis, model, gaps, estimated),
         _effect_sentence(analysis, model),

@@ -18,7 +18,7 @@ from omnigap_orchestrator.analysis.denominators import ASR, CONDITION_COUNTS, ER
 from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.analysis.scorer_errors import CALIBRATION, SCORER_ERRORS, ScorerErrorsRow
 from omnigap_orchestrator.report import formatting, select
-from omnigap_orchestrator.report.run_info import RunInfo
+from omnigap_orchestrator.report.run_info import RunInfo, ServiceInfo
 from omnigap_orchestrator.report.statements import NOT_UNDERSTOOD, is_measured, is_mismatch, word_errors_text
 
 
@@ -49,6 +49,45 @@ def run_warnings(info: RunInfo, tables: Tables) -> tuple[RunWarning, ...]:
     return tuple(warning for warning in found if warning is not None)
 
 
+RANDOM_WEIGHTS = "random-weights"
+"""Key of the warning about random weights, which report and terminal show more loudly than any other."""
+
+
+def _random_weights(info: RunInfo, tables: Tables) -> RunWarning | None:
+    """What answered with random weights, and which figures therefore mean nothing."""
+    random = [model for model in info.models if model.random_weights]
+    used = {"tts": info.tts, "scorer": info.asr, "second": info.second_asr, "judge": info.judge}
+    others = [(_USED_FOR[role], each) for role, each in used.items() if each is not None and each.random_weights]
+    if not random and not others:
+        return None
+    parts = [f"{what.format(_with_parts(service))} mean nothing." for what, service in others]
+    made = "`omnigap-serve --tiny` made the weights, to test that all services are connected."
+    if not random:
+        title = "A service of this run has random weights: the figures that depend on it mean nothing."
+        return RunWarning(RANDOM_WEIGHTS, title, " ".join([*parts, made, "No advice is derived from this run."]))
+    named = formatting.listed([_with_parts(model) for model in random])
+    if _all_random(info):
+        title = "All models of this run have random weights: none of the figures says anything about a model."
+        return RunWarning(RANDOM_WEIGHTS, title, " ".join([f"Models: {named}.", *parts, made, "No advice is derived."]))
+    real = formatting.listed([model.name for model in info.models if not model.random_weights])
+    title = f"{len(random)} of {len(info.models)} models answered with random weights: their figures mean nothing."
+    them = "it" if len(random) == 1 else "them"
+    rest = f"No advice is derived about {them}. Not random: {real}."
+    return RunWarning(RANDOM_WEIGHTS, title, " ".join([f"Random: {named}.", *parts, made, rest]))
+
+
+_USED_FOR = {
+    "tts": "The voice {} has random weights: answers to spoken questions",
+    "scorer": "The ASR scorer {} has random weights: transcripts, and scores by transcript,",
+    "second": "The second ASR scorer {} has random weights: its transcripts and scores",
+    "judge": "The judge {} has random weights: its ratings",
+}
+
+
+def _with_parts(service: ServiceInfo) -> str:
+    return f"{service.name} (its {', '.join(service.random_parts)})" if service.random_parts else service.name
+
+
 def _misfiled(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Rows that an earlier version stored without comparing digests: it is unknown what else that service did."""
     if not info.misfiled:
@@ -67,6 +106,9 @@ def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
     """
     # Without a scorer, the results are of another tool.
     rows = tables.rows(SCORER_ERRORS) if info.asr is not None else []
+    # No scorer understands the noise of random weights, and another one would not either.
+    random = {model.name for model in info.models if model.random_weights}
+    rows = [row for row in rows if row.model not in random] if not _scorer_is_random(info) else []
     bad = [row for row in rows if row.model is not None and is_mismatch(row)]
     unknown = [row for row in rows if row.model is not None and not is_measured(row)]
     # A calibration is read only for models whose own texts decide nothing.
@@ -91,6 +133,14 @@ def _scorer_errors(info: RunInfo, tables: Tables) -> RunWarning | None:
     # Few texts are only a remark.
     title = open_parts.pop(0) if absent else ""
     return RunWarning("scorer-unmeasured", title, " ".join(open_parts))
+
+
+def _all_random(info: RunInfo) -> bool:
+    return bool(info.models) and all(model.random_weights for model in info.models)
+
+
+def _scorer_is_random(info: RunInfo) -> bool:
+    return info.asr is not None and info.asr.random_weights
 
 
 def _misunderstood(rows: Sequence[ScorerErrorsRow]) -> str:
@@ -168,7 +218,7 @@ def _embedded(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 def _shared_checkpoint(info: RunInfo, tables: Tables) -> RunWarning | None:
     # The demo models share it by design; their warning says so.
-    if info.embedded or not info.shared_asr_checkpoint:
+    if info.embedded or not info.shared_asr_checkpoint or _all_random(info):
         return None
     return RunWarning("shared-checkpoint", "", f"{_sharing(info)}, so their errors are not independent.")
 
@@ -180,7 +230,9 @@ def _sharing(info: RunInfo) -> str:
 
 def _cascade(info: RunInfo, tables: Tables) -> RunWarning | None:
     """What kind of system a cascade of other models is; the warning of the demo models says it for those."""
-    found = [service for service in info.models if service.architecture == Architecture.CASCADE.value]
+    cascades = [service for service in info.models if service.architecture == Architecture.CASCADE.value]
+    # Of random weights, it would be a statement about noise.
+    found = [service for service in cascades if not service.random_weights]
     if info.embedded or not found:
         return None
     named = "; ".join(f"{each.name} ({', '.join(each.parts)})" if each.parts else each.name for each in found)
@@ -195,7 +247,11 @@ def _cascade(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
     """Latencies of a run that keeps its services busy, if nothing was measured on an idle service."""
-    if tables.frame(LATENCY).is_empty() or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty():
+    if (
+        _all_random(info)
+        or tables.frame(LATENCY).is_empty()
+        or not tables.frame(IDLE_LATENCY)["seconds"].drop_nulls().is_empty()
+    ):
         return None
     return RunWarning(
         "latency",
@@ -206,6 +262,7 @@ def _latency(info: RunInfo, tables: Tables) -> RunWarning | None:
 
 
 _RULES: tuple[Callable[[RunInfo, Tables], RunWarning | None], ...] = (
+    _random_weights,
     _misfiled,
     _scorer_errors,
     _espeak,

@@ -31,7 +31,7 @@ from omnigap_orchestrator.report.overview import model_views, overview_condition
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
 from omnigap_orchestrator.report.statements import across_models_text, spoken_models_text
-from omnigap_orchestrator.report.warnings import run_warnings
+from omnigap_orchestrator.report.warnings import RANDOM_WEIGHTS, run_warnings
 
 MEDIA_BUDGET = 50_000_000
 BROWSER_ENTRIES = 2_000
@@ -101,8 +101,12 @@ def write_report(
             models=models,
             overview_conditions=overview_conditions(models),
             warnings=run_warnings(info, analysis),
+            alarm=RANDOM_WEIGHTS,
             across_models=" ".join(
-                (spoken_models_text(analysis), across_models_text(analysis, analysis.options.intervals.level))
+                (
+                    spoken_models_text(analysis),
+                    across_models_text(analysis, analysis.options.intervals.level, analysis.random_weights),
+                )
             ).strip(),
             sections=all_sections(analysis, results, collect),
             definitions=GLOSSARY,

@@ -184,7 +184,9 @@ class DescribeResponse(_message.Message):
     date. Not covered by the digest.
     """
     random_weights: _builtins.bool
-    """The weights are random and tiny (`omnigap-serve --tiny`): answers try the wiring and say nothing about the model."""
+    """The weights are random and tiny (`omnigap-serve --tiny`), or those of a part are: answers try the wiring and say
+    nothing about the model.
+    """
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]: ...
     @_builtins.property
@@ -322,19 +324,23 @@ class ServicePart(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
+    RANDOM_WEIGHTS_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     name: _builtins.str
     digest: _builtins.str
+    random_weights: _builtins.bool
+    """As that of its DescribeResponse. A service with such a part sets its own `random_weights` too."""
     def __init__(
         self,
         *,
         role: _builtins.str = ...,
         name: _builtins.str = ...,
         digest: _builtins.str = ...,
+        random_weights: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "name", b"name", "random_weights", b"random_weights", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 from omnigap.answer import Answer
+from omnigap.card import has_random_weights
 from omnigap.client import GenerateClient, OnDelta
 from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
@@ -103,7 +104,7 @@ class PartClient:
 
     def part(self, role: str) -> Part:
         """This service as a part in the cascade's card."""
-        return Part(role, self.card.name, self.card.digest)
+        return Part(role, self.card.name, self.card.digest, has_random_weights(self.card))
 
     def ask(
         self,

@@ -12,7 +12,7 @@ from omnigap.convert import architecture_to_proto, modality_to_proto, support_to
 from omnigap.digest import digest_of
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Condition, Support
-from omnigap_services.adapter import Adapter, Capability, Card
+from omnigap_services.adapter import Adapter, Capability, Card, Part
 from omnigap_services.registry import has_tiny
 from omnigap_services.source import files_hash, package_files
 
@@ -90,11 +90,16 @@ def describe(card: Card, adapter: type[Adapter]) -> pb.DescribeResponse:
         voices=[pb.Voice(name=voice.name, language=voice.language) for voice in card.voices],
         languages=card.languages,
         settings=settings,
-        parts=[pb.ServicePart(role=part.role, name=part.name, digest=part.digest) for part in card.parts],
+        parts=[_part(part) for part in card.parts],
         output_sample_rate_hz=card.output_sample_rate_hz,
         answer_seconds=card.answer_seconds,
-        random_weights=card.random_weights,
+        # What a part with random weights recognises, writes or speaks means nothing, so neither does the whole.
+        random_weights=card.random_weights or any(part.random_weights for part in card.parts),
     )
+
+
+def _part(part: Part) -> pb.ServicePart:
+    return pb.ServicePart(role=part.role, name=part.name, digest=part.digest, random_weights=part.random_weights)
 
 
 def _capability(card: Card, condition: Condition) -> pb.Capability:

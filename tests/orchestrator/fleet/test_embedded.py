@@ -20,6 +20,7 @@ from tests.helpers.running import Setting, Silent, item, outcomes, until
 from tests.helpers.served_doubles import PATIENCE_S
 
 FRAGILE = "tests.helpers.fragile_model:Fragile"
+NOISE = "tests.helpers.noise_model:Noise"
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +189,29 @@ async def test_a_log_line_can_not_control_the_terminal(tmp_path: Path) -> None:
     written = (tmp_path / "services" / "omni.log").read_bytes()
     assert written and b"\x1b" not in written
     assert "\x1b[2J" not in str(first_error(caught.value)).partition("before it served")[2]
+
+
+async def test_a_tiny_service_is_started_with_random_weights_and_no_other_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The environment of the orchestrator is not a choice for the services.
+    monkeypatch.setenv("OMNIGAP_SERVE_TINY", "1")
+    services = (
+        ServiceSpec("noise", Role.MODEL, NOISE, {"seed": 3}, replicas=2, tiny=True),
+        ServiceSpec("voice", Role.TTS, "echo"),
+    )
+    async with EmbeddedFleet(services, tmp_path, print) as endpoints:
+        digests = set()
+        for address in (*endpoints.models["noise"], *endpoints.tts):
+            async with GenerateClient(address) as client:
+                card = await client.describe()
+            assert card.random_weights is (address not in endpoints.tts)
+            digests.add(card.digest)
+        assert len(digests) == 2
+
+
+async def test_a_service_without_a_tiny_checkpoint_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with EmbeddedFleet([ServiceSpec("voice", Role.TTS, "echo", tiny=True)], tmp_path, print):
+            pass
+    assert re.search(r"voice.*--tiny", str(first_error(caught.value)), re.DOTALL)

@@ -181,7 +181,7 @@ def test_architecture_types_are_compared_for_several_models(run: FakeRun, page: 
     other = run.results.with_columns(model=pl.lit("omni"), architecture=pl.lit("native_omni"))
     html = page(pl.concat([run.results, other]))
     assert 'id="types"' in html
-    assert "descriptive only: 1 and 1 models" in html
+    assert "it needs 4 models of each of two types" in html
     assert "All models" in html
 
 

@@ -351,3 +351,19 @@ def test_a_missing_llm_option_is_named() -> None:
 def test_an_unknown_condition_in_direct_is_named() -> None:
     with pytest.raises(OptionsError, match=r"option 'direct' is \['image'\].*unknown condition 'image': one of t2t"):
         CascadeAdapter({"llm": "127.0.0.1:1", "direct": ["image"]})
+
+
+@pytest.mark.parametrize("stage", ["llm", "asr", "ocr", "tts"])
+async def test_a_part_with_random_weights_makes_the_whole_random(host: Serve, stage: str) -> None:
+    def random(name: str) -> dict[str, object]:
+        return {"random_weights": name == stage}
+
+    parts = Parts(
+        asr=Double(writes(TRANSCRIPT), name="asr", conditions=able("s2t"), **random("asr")),
+        ocr=Double(writes(OCR_TEXT), name="ocr", conditions=able("i2t"), **random("ocr")),
+        tts=Double(writes("-"), name="voice", conditions=able("t2s"), **random("tts")),
+    )
+    card = await (await compose(host, an_llm("t2t", **random("llm")), parts)).card()
+    assert card.random_weights
+    assert [part.role for part in card.parts if part.random_weights] == [stage]
+    assert not (await (await compose(host, an_llm("t2t"))).card()).random_weights

@@ -104,7 +104,13 @@ def _print(found: Routing) -> None:
     from omnigap_orchestrator.analysis.table import rows_of
     from omnigap_orchestrator.cli.tables import estimate_text, print_table
     from omnigap_orchestrator.extras.routing.report_section import POLICY_WORDS
-    from omnigap_orchestrator.extras.routing.routing import RouteRow, ShownPolicyRow, policies_shown, routes_shown
+    from omnigap_orchestrator.extras.routing.routing import (
+        RANDOM,
+        RouteRow,
+        ShownPolicyRow,
+        policies_shown,
+        routes_shown,
+    )
 
     console = Terminal()
     for model in pl.concat([found.policies["model"], found.routes["model"]]).unique(maintain_order=True):
@@ -130,6 +136,9 @@ def _print(found: Routing) -> None:
             ]
             wrong = [estimate_text(row.wrong, row.wrong_low, row.wrong_high, unit=" %")] if lacking else []
             rows.append([*cells, *wrong])
+        if policies and policies[0].reason == RANDOM:
+            console.print(f"{model}: {RANDOM}", highlight=False, markup=False)
+            continue
         if policies:
             print_table(console, f"{model}: routing policies on held-out items", headings, rows, fold=20)
             if reason := policies[0].reason:

@@ -31,11 +31,13 @@ POLICY_WORDS = {
 
 def routing_section(analysis: Analysis) -> Section | None:
     """Policies with held-out accuracy, regret and cost; None without any policy."""
-    if analysis.frame(POLICIES).is_empty():
+    # Of random weights, only the note under the table says that nothing is chosen.
+    evaluated = analysis.frame(POLICIES).filter(~pl.col("model").is_in(list(analysis.random_weights)))
+    if evaluated.is_empty():
         return None
     level = f"{select.level_words(analysis)} interval"
     policies = make_table(
-        policies_shown(analysis.frame(POLICIES)),
+        policies_shown(evaluated),
         ShownPolicyRow,
         "policies",
         "Routing policies",

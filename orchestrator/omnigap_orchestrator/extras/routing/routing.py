@@ -22,6 +22,7 @@ from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, Table, s
 from omnigap_orchestrator.extras.routing.constraints import COSTS, CostsOf, costs_of, split_by
 from omnigap_orchestrator.extras.routing.held_out import by_task, cross_validated, interval_of, oracle
 from omnigap_orchestrator.extras.routing.options import RoutingOptions
+from omnigap_orchestrator.results import random_weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class ShownPolicyRow(PolicyRow):
 
 _POLICIES = ("best_single", "per_task", "oracle")
 _NOTHING: list[object] = [math.nan, math.nan, math.nan, None]
+_NO_NUMBERS = [*_NOTHING, *_NOTHING, *_NOTHING, *[math.nan] * len(COSTS), 0]
+RANDOM = "no condition is chosen, because of random weights (--tiny)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,8 @@ def routing(
     calibration folds and scored on held-out ones, and `oracle`, which takes each item's best condition (MMC for binary
     scores). No policy can reach the oracle, because guessing raises it.
 
+    Nothing is chosen from the figures of random weights.
+
     On the answered items the policies are refused, with the reason, where `rule` refuses: items that fail in one
     condition are not like the others. With missing as wrong every planned item counts, because a user of the product
     gets no answer there.
@@ -147,7 +152,7 @@ def routing(
         timed: answers whose times contain no queueing; without them, costs have no latency, and a constraint on the
             latency excludes every condition.
     """
-    costs = costs_of(results, timed)
+    costs, random = costs_of(results, timed), random_weights_of(results)
     routes: list[tuple[object, ...]] = []
     policies: list[tuple[object, ...]] = []
     for scores in models:
@@ -156,6 +161,9 @@ def routing(
             (scores.model, None, name, None, math.nan, math.nan, 0, reason) for name, reason in ruled_out.items()
         ]
         if not allowed:
+            continue
+        if scores.model in random:
+            policies += [(scores.model, name, ANSWERED_ONLY, *_NO_NUMBERS, 0, 0, "", RANDOM) for name in _POLICIES]
             continue
         answered, planned = _items(scores, tuple(allowed), rule or MissingRule(), routing_options.folds)
         on_answered = _evaluated(answered, costs, routing_options, options)
@@ -205,7 +213,7 @@ def _evaluated(
     """The chosen conditions as (task, condition, accuracy, votes, n), and the columns of each policy up to `n`."""
     nothing = [math.nan] * len(COSTS)
     if items.refused:
-        return [], [(name, *_NOTHING, *_NOTHING, *_NOTHING, *nothing, 0) for name in _POLICIES]
+        return [], [(name, *_NO_NUMBERS) for name in _POLICIES]
     table, held, allowed = items.table, items.held, items.allowed
     # The same splits for all policies, so that their differences are paired.
     rng = np.random.default_rng(options.seed)

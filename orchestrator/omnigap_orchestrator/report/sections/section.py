@@ -8,6 +8,7 @@ from typing import Any
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.report import select, tables
 from omnigap_orchestrator.report.charts import Chart
+from omnigap_orchestrator.report.statements import random_mark
 from omnigap_orchestrator.report.tables import Column, Table
 
 
@@ -33,5 +34,14 @@ class Section:
 
 
 def model_column(analysis: Analysis) -> list[Column[Any]]:
-    """The column of model names; none if the run has a single model."""
-    return [tables.text("model", "Model")] if len(select.models_of(analysis)) > 1 else []
+    """The column of model names, marked where weights were random; none if the run has a single model without mark."""
+    if len(select.models_of(analysis)) < 2 and not analysis.random_weights:
+        return []
+    return [tables.text("model", "Model", write=lambda name: marked(analysis, name))]
+
+
+def marked(analysis: Analysis, model: str) -> str:
+    """The name of a model, with a short mark if its figures depend on random weights."""
+    # The column is narrow in wide tables.
+    mark = random_mark(analysis.random_weights.get(model, ())).removesuffix(" weights")
+    return f"{model} ({mark})" if mark else model
