@@ -15,7 +15,7 @@ def files_hash(files: Iterable[Path]) -> str:
 
 
 def package_files(folder: Path) -> Iterator[Path]:
-    """The modules in a package's folder, except `tiny.py`.
+    """The modules in a package's folder, except `tiny.py`. Folders below it, such as `tiny/`, are not included.
 
     It makes the checkpoint of `--tiny`, whose files and options have hashes of their own. If its code were part of a
     digest, a change to it would discard the stored answers of real weights.

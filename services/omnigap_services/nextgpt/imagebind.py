@@ -66,7 +66,7 @@ class TowerSizes:
     is_audio: bool = False
 
 
-class Tower(nn.Module):  # type: ignore[misc]
+class Tower(nn.Module):
     """One modality of ImageBind: patches, a pre-norm transformer, and a projection of the class token."""
 
     def __init__(self, sizes: TowerSizes) -> None:
@@ -98,7 +98,7 @@ class Tower(nn.Module):  # type: ignore[misc]
         return functional.normalize(self.head(self.head_norm(tokens[:, 0])), dim=-1)
 
 
-class _Block(nn.Module):  # type: ignore[misc]
+class _Block(nn.Module):
     def __init__(self, sizes: TowerSizes) -> None:
         super().__init__()
         self.norm_1 = nn.LayerNorm(sizes.width, eps=_EPS)

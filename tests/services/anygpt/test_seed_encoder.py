@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="NOT CHECKED: PyTorch is not install
 pytest.importorskip("transformers", reason="NOT CHECKED: transformers is not installed: make models")
 
 from omnigap_services.anygpt.seed_encoder import SeedEncoder, load_seed_encoder  # noqa: E402
-from omnigap_services.anygpt.tiny_parts import write_seed_encoder  # noqa: E402
+from omnigap_services.anygpt.tiny.parts import write_seed_encoder  # noqa: E402
 from omnigap_services.torch_utils.device import Placement  # noqa: E402
 
 CPU = Placement("cpu", "float32")

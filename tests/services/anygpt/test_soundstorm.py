@@ -17,7 +17,7 @@ from omnigap_services.options import OptionsError
 torch = pytest.importorskip("torch", reason="NOT CHECKED: PyTorch is not installed: make models")
 
 from omnigap_services.anygpt.soundstorm import SoundStorm, load_soundstorm  # noqa: E402
-from omnigap_services.anygpt.tiny_parts import SOUNDSTORM_FILE, write_soundstorm  # noqa: E402
+from omnigap_services.anygpt.tiny.parts import SOUNDSTORM_FILE, write_soundstorm  # noqa: E402
 from omnigap_services.torch_utils.device import Placement  # noqa: E402
 
 CPU = Placement("cpu", "float32")

@@ -20,7 +20,7 @@ from omnigap_services.options import OptionsError
 torch = pytest.importorskip("torch", reason="NOT CHECKED: PyTorch is not installed: make models")
 
 from omnigap_services.anygpt.speech_tokenizer import SpeechTokenizer, load_speech_tokenizer  # noqa: E402
-from omnigap_services.anygpt.tiny_parts import write_speech_tokenizer  # noqa: E402
+from omnigap_services.anygpt.tiny.parts import write_speech_tokenizer  # noqa: E402
 from omnigap_services.torch_utils.device import Placement  # noqa: E402
 
 CPU = Placement("cpu", "float32")

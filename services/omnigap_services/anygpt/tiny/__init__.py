@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from omnigap_services.anygpt.tiny_parts import write_seed_encoder, write_soundstorm, write_speech_tokenizer
+from omnigap_services.anygpt.tiny.parts import write_seed_encoder, write_soundstorm, write_speech_tokenizer
 from omnigap_services.anygpt.vocabulary import (
     ASSISTANT,
     END,
