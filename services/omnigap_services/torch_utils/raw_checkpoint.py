@@ -75,7 +75,7 @@ def find_files(
 
 
 def only_file(name: str, weights: Weights, file: str) -> Path:
-    """The path of a file that `find_files` was asked for: `file` in the folder, or the one that `name` is the path of."""
+    """The path of the one file that `find_files` was asked for: `file` in the folder, or the file that `name` names."""
     given = Path(name).expanduser()
     return given if given.is_file() else weights.folder / file
 
