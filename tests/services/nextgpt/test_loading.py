@@ -122,7 +122,7 @@ def test_without_the_delta_tables_new_rows_are_zero_and_images_are_unsupported(c
         ("delta", lambda t: t.pop("llama_proj.bias"), "lacks 1 weight.*llama_proj.bias"),
         ("delta", lambda t: t.update(other=torch.zeros(1)), r"1 tensors.*not use.*other"),
         ("delta", lambda t: t.update({"llama_proj.weight": torch.zeros(3, 3)}), "3x3 for 32x24"),
-        ("delta", lambda t: t.update({f"{PREFIX}lm_head.weight": torch.zeros(9, 32)}), "9 rows in lm_head.*has 639 tokens"),
+        ("delta", lambda t: t.update({f"{PREFIX}lm_head.weight": torch.zeros(9, 32)}), "9 rows.*has 639 tokens"),
         ("delta", lambda t: t.update({"llama_proj.bias": torch.full((32,), torch.nan)}), "not finite.*llama_proj"),
         ("delta", rename("layers.1.", "layers.7."), r"2 layers.*layers.7.*no such layer"),
         ("delta", lambda t: t.pop(f"{PREFIX}model.layers.0.self_attn.q_proj.lora_A.default.weight"), "one of lora_A"),
