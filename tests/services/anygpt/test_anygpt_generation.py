@@ -229,6 +229,23 @@ def test_an_error_of_the_model_fails_its_batch_only() -> None:
     assert turns[2].text == "a"
 
 
+def test_an_error_of_reading_aloud_leaves_answers_to_spoken_questions() -> None:
+    """Their speech comes from the first generation."""
+    model = Scripted({"": ["a", "<sosp>", *SOUND, "<eosp>"]})
+
+    def refuse(rows: int) -> None:
+        if len(model.calls) == 2:
+            raise IndexError("index 7 is out of bounds")
+
+    model.before_call = refuse
+    penalty = DecodingOptions(repetition_penalty=1.0)
+    requests = [Request((part,), Modality.SPEECH, decoding=penalty) for part in (tone(1.0), "Q")]
+    spoken_question, typed = answered(model, *requests)
+    assert len(model.calls) == 2
+    assert spoken_question.done.audio_tokens == 3
+    assert isinstance(typed.error, IndexError)
+
+
 def test_an_error_of_one_clip_fails_its_answer_only() -> None:
     class Breaks(Speaker):
         def wave(self, codes: Sequence[int], seed: int) -> Any:
@@ -244,7 +261,9 @@ def test_an_error_of_one_clip_fails_its_answer_only() -> None:
 
 
 @pytest.mark.parametrize("fits", [0, 1, 2])
-def test_a_batch_that_runs_out_of_memory_is_halved(fits: int) -> None:
+def test_a_batch_that_runs_out_of_memory_is_halved(fits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It collects garbage, which takes half a second each time.
+    monkeypatch.setattr("omnigap_services.torch_utils.generation.free_memory", lambda: None)
     model = Scripted({"": ["a", "<eos>"], ": a <sosp>": [*SOUND, "<eosp>"]})
 
     def refuse(rows: int) -> None:
