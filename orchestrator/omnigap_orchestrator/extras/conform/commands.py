@@ -74,6 +74,7 @@ def _as_json(found: Conformance) -> dict[str, object]:
         "address": found.address,
         "name": found.name,
         "digest": found.digest,
+        "random_weights": found.random_weights,
         "conforms": found.conforms,
         "checks": [
             {
@@ -98,6 +99,8 @@ def _print(found: Conformance) -> None:
 
     console = Terminal()
     title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")
+    if found.random_weights:
+        title.append("   random weights (--tiny)", style="bold white on red")
     table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
     table.add_column("result", no_wrap=True)
     table.add_column("check", no_wrap=True)
