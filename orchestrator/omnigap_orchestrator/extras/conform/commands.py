@@ -99,8 +99,6 @@ def _print(found: Conformance) -> None:
 
     console = Terminal()
     title = Text(f"{found.name or 'unknown service'} at {found.address}", style="bold")
-    if found.random_weights:
-        title.append("   random weights (--tiny)", style="bold white on red")
     table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False)
     table.add_column("result", no_wrap=True)
     table.add_column("check", no_wrap=True)
@@ -118,3 +116,6 @@ def _print(found: Conformance) -> None:
             console.print(Padding(Text(f"observed: {result.message}"), (0, 0, 0, 4)))
     counts = ", ".join(f"{found.count(status)} {status.value}" for status in Status)
     console.print(f"\n{'conforms' if found.conforms else 'does not conform'}: {counts}", highlight=False)
+    if found.random_weights:
+        text = "random weights (--tiny): the checks show that the service follows the contract, and nothing about the model"
+        console.print(Text(text, style="bold white on red"))
