@@ -117,5 +117,5 @@ def _print(found: Conformance) -> None:
     counts = ", ".join(f"{found.count(status)} {status.value}" for status in Status)
     console.print(f"\n{'conforms' if found.conforms else 'does not conform'}: {counts}", highlight=False)
     if found.random_weights:
-        text = "random weights (--tiny): the checks show that the service follows the contract, and nothing about the model"
+        text = "random weights (--tiny): the checks cover the contract, and say nothing about the model"
         console.print(Text(text, style="bold white on red"))
