@@ -39,7 +39,7 @@ _LIMITS = {"max_new_tokens": 16, "max_speech_tokens": 50}
 
 
 def build(options: Mapping[str, object], folder: Path, seed: int = 0) -> dict[str, object]:
-    """Writes everything that the options do not leave out (about 15 MB), and returns the options that serve it."""
+    """Writes everything that the options do not leave out (about 27 MB), and returns the options that serve it."""
     checkpoint: dict[str, object] = {"checkpoint": str(folder / "AnyGPT-chat")}
     write_language_model(folder / "AnyGPT-chat", seed)
     if options.get("speech", True):
