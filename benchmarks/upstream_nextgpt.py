@@ -2,7 +2,7 @@
 
     python benchmarks/upstream_nextgpt.py CHECKOUTS WHEELS
 
-CHECKOUTS holds a checkout of NExT-GPT in `nextgpt`. WHEELS holds what its pins have and this environment lacks, from
+CHECKOUTS has a checkout of NExT-GPT in `nextgpt`. WHEELS has the pinned packages that this environment lacks, from
 `pip install --no-deps --target WHEELS torchaudio pytorchvideo`; single modules of these are used. Other imports of the
 authors' code are replaced by stubs: nothing that they do is part of a text answer.
 

@@ -61,8 +61,8 @@ _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
 @click.option(
     "--tiny",
     is_flag=True,
-    help="Serve a tiny checkpoint of the same architecture with random weights, made at the start: to try the wiring "
-    "without weights or a GPU. Its answers say nothing about the model.",
+    help="Serve a tiny checkpoint of the same architecture with random weights, made at the start: to test addresses "
+    "and containers without weights or a GPU. Its answers say nothing about the model.",
 )
 @click.option(
     "--port-file",

@@ -165,7 +165,7 @@ def permutation_p(a: FloatArray, b: FloatArray) -> float:
 def excluded(results: pl.DataFrame) -> frozenset[str]:
     """The models with random weights, which do not represent their type; none if all models have them."""
     random = frozenset(random_weights_of(results))
-    # A run that only tries the wiring still shows every type.
+    # A run with only such models, such as `make run-tiny`, shows every type.
     return random if random < set(results["model"]) else frozenset()
 
 

@@ -103,10 +103,10 @@ def added_tokens(first: int) -> dict[str, int]:
 
 
 def _shape(model: Any, colon: int, words: list[int], added: Mapping[str, int]) -> None:
-    """Gives the output matrix a walk through words and one through speech codes, so that answers end as usual.
+    """Sets the output matrix so that answers are fixed sequences ("walks") of words and of speech codes, which end.
 
-    The row of a token is the embedding of the token before it in the walk. So the question chooses where an answer
-    begins; then a few words follow, the mark of speech, some codes, and the mark of its end.
+    The row of a token is the embedding of the token before it in the walk. The question decides with which word an
+    answer begins; a few words, the mark of speech, some codes and the mark of its end follow.
 
     Args:
         colon: the id that ends every prompt.
