@@ -180,7 +180,7 @@ def test_the_flag_can_come_from_the_environment(launch: Launch, temporary: Path,
     ("name", "reason"),
     [
         ("echo", "loads no weights"),
-        ("cascade", "loads no weights"),
+        ("cascade", "start those with --tiny"),
         ("openai", "loads no weights"),
         ("asr", "part of omnigap"),
         ("piper", "60 MB"),
@@ -191,6 +191,6 @@ def test_a_service_without_it_names_those_with_it(launch: Launch, temporary: Pat
     message = failure(launch(name, "--tiny", TMPDIR=str(temporary)))
     assert f"service {name} has no --tiny" in message
     assert reason in message
-    assert all(service in message for service in ("hf-asr", "hf-chat", "hf-tts", "qwen-omni"))
+    assert all(service in message for service in ("anygpt", "hf-asr", "hf-chat", "hf-tts", "nextgpt", "qwen-omni"))
     assert "Traceback" not in message
     assert list(temporary.glob("omnigap-*")) == []
