@@ -136,11 +136,19 @@ def random_weights_of(results: pl.DataFrame) -> dict[str, tuple[str, ...]]:
     """Model -> what had random weights for a cell of it, in the order of `RANDOM_ROLES`; other models are left out.
 
     Args:
-        results: any table of results; one of another tool has no such column.
+        results: any table of results; one of another tool has no such column, or another meaning of its name.
     """
-    if RANDOM_WEIGHTS not in results.columns:
+    if results.schema.get(RANDOM_WEIGHTS) != pl.String:
         return {}
     roles: dict[str, set[str]] = {}
     for model, found in results.select("model", RANDOM_WEIGHTS).drop_nulls().unique().iter_rows():
         roles.setdefault(model, set()).update(found.split(", "))
-    return {model: tuple(role for role in RANDOM_ROLES if role in some) for model, some in sorted(roles.items())}
+    known = {model: tuple(role for role in RANDOM_ROLES if role in some) for model, some in sorted(roles.items())}
+    return {model: some for model, some in known.items() if some}
+
+
+def not_representative(results: pl.DataFrame) -> frozenset[str]:
+    """The models with random weights, which figures over several models leave out; none if all models have them."""
+    random = frozenset(random_weights_of(results))
+    # A run that only tries the wiring still shows every figure.
+    return random if random < set(results["model"]) else frozenset()

@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis.denominators import CONDITION_COUNTS, conditi
 from omnigap_orchestrator.analysis.gap import HEADLINE_GAPS
 from omnigap_orchestrator.analysis.pairs import FloatArray
 from omnigap_orchestrator.analysis.table import Table, schema_of
-from omnigap_orchestrator.results import random_weights_of
+from omnigap_orchestrator.results import not_representative
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +162,12 @@ def permutation_p(a: FloatArray, b: FloatArray) -> float:
     return float((np.abs(differences) >= observed - 1e-12).mean())
 
 
-def excluded(results: pl.DataFrame) -> frozenset[str]:
-    """The models with random weights, which do not represent their type; none if all models have them."""
-    random = frozenset(random_weights_of(results))
-    # A run with only such models, such as `make run-tiny`, shows every type.
-    return random if random < set(results["model"]) else frozenset()
-
-
 ARCHITECTURE_MODELS = Table(
     name="architecture_models",
     row=ArchitectureModelRow,
     compute=lambda given: architecture_models(
-        given[HEADLINE_GAPS].filter(~pl.col("model").is_in(sorted(excluded(given.results)))), given[CONDITION_COUNTS]
+        given[HEADLINE_GAPS].filter(~pl.col("model").is_in(sorted(not_representative(given.results)))),
+        given[CONDITION_COUNTS],
     ),
 )
 

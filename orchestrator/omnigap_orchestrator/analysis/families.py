@@ -6,7 +6,7 @@ false statements in 8 % of the runs without any difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,10 +33,14 @@ class Tests:
     exploratory: bool = False
 
 
-def adjust_families(tables: Sequence[Tests], order: Sequence[str]) -> list[pl.DataFrame]:
+def adjust_families(tables: Sequence[Tests], order: Sequence[str], random: Collection[str] = ()) -> list[pl.DataFrame]:
     """Fills `p_adjusted`, `adjustment`, `family` and `p_adjusted_models` of the item-weighted rows of all tables.
 
     Holm's procedure within a model, and over the same family of all models for `p_adjusted_models`.
+
+    Args:
+        random: models with random weights. Their tests form families of their own: a test of noise would make the
+            correction of the other models stricter.
     """
     marked = [
         part.frame.with_row_index("_row").with_columns(
@@ -57,7 +61,8 @@ def adjust_families(tables: Sequence[Tests], order: Sequence[str]) -> list[pl.Da
     )
     rank = pl.col("_family").replace_strict(list(order), list(range(len(order))), return_dtype=pl.Int64)
     tests = every.sort(rank, "_table", "_row").unique(key, keep="first", maintain_order=True)
-    done = [_adjusted(part) for part in tests.partition_by("_family", "missing", maintain_order=True)]
+    tests = tests.with_columns(pl.col("model").is_in(list(random)).alias("_random"))
+    done = [_adjusted(part) for part in tests.partition_by("_family", "missing", "_random", maintain_order=True)]
     filled = pl.concat(done) if done else _adjusted(tests)
     new = ["p_adjusted", "adjustment", "family", "p_adjusted_models"]
     at = every.select("_table", "_row", *key).join(filled.select(*key, *new), on=key, how="left")

@@ -26,6 +26,7 @@ from omnigap_orchestrator.analysis.options import IntervalOptions, MissingRule
 from omnigap_orchestrator.analysis.own_text import HEADLINE_MODELS, SOURCES, Sources
 from omnigap_orchestrator.analysis.pairs import MODELS, ModelScores
 from omnigap_orchestrator.analysis.table import AnalysisInput, Derived, FamilyColumns, Table, schema_of
+from omnigap_orchestrator.results import random_weights_of
 
 
 @dataclass(frozen=True)
@@ -312,7 +313,7 @@ def contrasts(given: AnalysisInput) -> Contrasts:
         Tests(main, simple, of_transcribed),
         Tests(by_task, task_pair, transcribed_grid, exploratory=True),
     ]
-    done = adjust_families(new, _FAMILIES)
+    done = adjust_families(new, _FAMILIES, random_weights_of(given.results))
     rest = [frame.drop(_IS_OWN) for frame in done[:3]]
     return Contrasts(done[3], done[4], done[5], rest[0], rest[1], rest[2])
 

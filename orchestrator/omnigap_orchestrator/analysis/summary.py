@@ -155,8 +155,9 @@ class Analysis(Tables):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The options, then every table as a list of rows, as plain JSON values."""
-        return {**self.head().to_json(), **self.tables_json()}
+        """The options, the models with random weights, then every table as a list of rows, as plain JSON values."""
+        random = {model: list(roles) for model, roles in self.random_weights.items()}
+        return {**self.head().to_json(), "random_weights": random, **self.tables_json()}
 
 
 def analyse(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 import polars as pl
@@ -45,17 +47,25 @@ def compare(first: Path, second: Path, allow_missing: bool, as_json: bool) -> No
     if as_json:
         print_json(rows.to_dicts())
     else:
-        print_comparison(rows, str(first), str(second))
-        for run, results in ((first, before), (second, after)):
-            for model, roles in random_weights_of(results).items():
+        random = [random_weights_of(results) for results in (before, after)]
+        print_comparison(rows, str(first), str(second), random[0], random[1])
+        for run, found in zip((first, second), random, strict=True):
+            for model, roles in found.items():
                 click.echo(f"{run}: {random_text(model, roles)}")
 
 
-def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> None:
+def print_comparison(
+    table: pl.DataFrame,
+    first_run: str,
+    second_run: str,
+    first_random: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    second_random: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Prints the differences second minus first in points: of score and gap, per condition.
 
     Args:
         table: a frame of `COMPARISON_SCHEMA`.
+        first_random, second_random: as returned by `random_weights_of`; the heading marks models in them.
     """
     console = Terminal()
     headings = ("condition", "score, points", "p (Holm)", "gap, points", "p (Holm)")
@@ -66,12 +76,20 @@ def print_comparison(table: pl.DataFrame, first_run: str, second_run: str) -> No
             of = {row.quantity: row for row in chosen if row.condition == condition}
             score, gap = of.get("score"), of.get("gap")
             cells.append([condition, gap_text(score), _p(score), gap_text(gap), _p(gap)])
-        title = f"{second} - {first}" if first != second else f"{first}: {second_run} - {first_run}"
+        names = _named(str(first), first_random), _named(str(second), second_random)
+        title = f"{names[1]} - {names[0]}" if first != second else f"{max(names, key=len)}: {second_run} - {first_run}"
         print_table(console, title, headings, cells)
         print_lines(console, reason_lines(chosen))
         if chosen and (chosen[0].only_first or chosen[0].only_second):
             left = f"{chosen[0].only_first} only in the first, {chosen[0].only_second} only in the second"
             console.print(f"Items in only one run are left out: {left}.", highlight=False)
+
+
+def _named(model: str, random: Mapping[str, Sequence[str]]) -> str:
+    from omnigap_orchestrator.report.statements import random_mark
+
+    mark = random_mark(random.get(model, ()))
+    return f"{model} ({mark})" if mark else model
 
 
 def _p(row: ComparisonRow | None) -> str:

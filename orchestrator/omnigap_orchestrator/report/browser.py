@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -151,6 +152,7 @@ def browser_data(
     media: ReportMedia,
     controls: pl.DataFrame | None = None,
     conditions: Sequence[str] = SIX,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> BrowserData:
     """The JSON document of the browser.
 
@@ -161,6 +163,7 @@ def browser_data(
         cells: from `chosen_cells`.
         media: the media of these cells.
         controls: control cells, from `chosen_cells`; only their texts and scores are shown.
+        names: model -> the name that is shown; default: its name.
     """
     strings = _Strings()
     # Indexes are stored instead of names: with thousands of entries the same model, task and question repeat.
@@ -195,6 +198,7 @@ def browser_data(
         "grid": tuple(conditions) == SIX,
         "rightFrom": RIGHT_FROM,
         "models": models,
+        "names": [names.get(model, model) for model in models],
         "tasks": sorted(set(tasks.values())),
         "items": {
             "id": items,

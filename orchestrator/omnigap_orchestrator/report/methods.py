@@ -283,6 +283,7 @@ def _details(service: ServiceInfo) -> str:
         ("digest ", service.digest),
         ("checkpoint ", service.checkpoint),
         ("", service.detail),
+        ("", "random weights" * service.random_weights),
     )
     return "; ".join(f"{name}{value}" for name, value in named if value)
 

@@ -124,20 +124,19 @@ def _family_size(family: str | None) -> str:
 
 
 def across_models_text(tables: Tables, level: float, random: Collection[str] = ()) -> str:
-    """What is significant if all models are one family; empty for one model.
+    """What is significant if all models are one family; empty for fewer than two.
 
     Args:
-        random: models with random weights: their tests belong to the family, but nothing is stated about them.
+        random: models with random weights, whose tests are no part of the family.
     """
-    found = statements(tables)
+    found = statements(tables).filter(~pl.col("model").is_in(list(random)))
     if found["model"].n_unique() < 2:
         return ""
     alpha = round(1 - level, 10)
     tests = found["p"].drop_nulls().len()
-    if set(found["model"]) <= set(random):
-        return ""
-    held = found.filter(pl.col("p_adjusted_models") < alpha, ~pl.col("model").is_in(list(random)))
-    start = f"Adjusted over all models together (Holm over {tests} tests)"
+    held = found.filter(pl.col("p_adjusted_models") < alpha)
+    which = "all models without random weights" if random else "all models"
+    start = f"Adjusted over {which} together (Holm over {tests} tests)"
     if held.is_empty():
         return f"{start}, no gap and no main effect is significant."
     by_model = held.group_by("model", maintain_order=True).agg("name").iter_rows()

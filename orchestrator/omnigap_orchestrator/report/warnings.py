@@ -64,7 +64,7 @@ def _random_weights(info: RunInfo, tables: Tables) -> RunWarning | None:
     made = "`omnigap-serve --tiny` made the weights, to test that all services are connected."
     if not random:
         title = "A service of this run has random weights: the figures that depend on it mean nothing."
-        return RunWarning(RANDOM_WEIGHTS, title, " ".join([*parts, made, "No advice is derived from this run."]))
+        return RunWarning(RANDOM_WEIGHTS, title, " ".join([*parts, made, "No advice is derived from them."]))
     named = formatting.listed([_with_parts(model) for model in random])
     if _all_random(info):
         title = "All models of this run have random weights: none of the figures says anything about a model."

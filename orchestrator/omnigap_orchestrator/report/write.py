@@ -30,6 +30,7 @@ from omnigap_orchestrator.report.methods import methods_paragraphs, provenance
 from omnigap_orchestrator.report.overview import model_views, overview_conditions
 from omnigap_orchestrator.report.run_info import RunInfo
 from omnigap_orchestrator.report.sections import all_sections
+from omnigap_orchestrator.report.sections.section import marked
 from omnigap_orchestrator.report.statements import across_models_text, spoken_models_text
 from omnigap_orchestrator.report.warnings import RANDOM_WEIGHTS, run_warnings
 
@@ -82,7 +83,8 @@ def write_report(
     cells = chosen_cells(results, sample.entries, conditions)
     media = collect_media(media_in_order(cells), target.parent, media_path, _budget(media_budget, single_file))
     control_cells = None if controls is None else chosen_cells(controls, sample.entries, conditions)
-    data = browser_data(cells, sample.entries, catalogue, media, control_cells, conditions)
+    names = {model: marked(analysis, model) for model in analysis.random_weights}
+    data = browser_data(cells, sample.entries, catalogue, media, control_cells, conditions, names)
 
     # Sections of extras have a separate budget, so that they can't take that of the item browser.
     def collect(digests: Iterable[str], budget: int) -> ReportMedia:

@@ -106,3 +106,8 @@ def test_cards_and_results_from_before_the_field_are_not_random(tmp_path: Path) 
     table.drop("random_weights").write_parquet(path)
     assert read_own_results(path).schema["random_weights"] == pl.String
     assert random_weights_of(pl.DataFrame({"model": ["omni"], "score": [1.0]})) == {}
+
+
+@pytest.mark.parametrize("values", [[True], [0.5], ["yes"], [["model"]], [None]])
+def test_a_column_of_the_same_name_in_a_table_of_another_tool_marks_nothing(values: list[object]) -> None:
+    assert random_weights_of(pl.DataFrame({"model": ["omni"], "random_weights": values})) == {}

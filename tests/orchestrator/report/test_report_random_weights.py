@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from io import StringIO
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from rich.console import Console
 
 from omnigap_orchestrator.analysis import Analysis, analyse
+from omnigap_orchestrator.analysis.summary import all_tables
 from omnigap_orchestrator.cli import run as cli_run
+from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.cli.plan import needs_of
 from omnigap_orchestrator.config import Config
 from omnigap_orchestrator.export.summary import Summary
@@ -22,7 +27,7 @@ from omnigap_orchestrator.extras.routing.routing import POLICIES, ROUTES
 from omnigap_orchestrator.pipeline.folder import RunFolder
 from omnigap_orchestrator.report import ServiceInfo, write_report
 from omnigap_orchestrator.report.overview import model_views
-from omnigap_orchestrator.report.sections import all_sections
+from omnigap_orchestrator.report.sections import Section, all_sections
 from omnigap_orchestrator.report.statements import across_models_text, random_mark, random_text
 from omnigap_orchestrator.report.warnings import run_warnings
 from omnigap_orchestrator.results import RANDOM_ROLES
@@ -49,6 +54,10 @@ def marked(run: FakeRun, *models: str, roles: str = "model") -> FakeRun:
 def one_random(three: FakeRun) -> tuple[FakeRun, Analysis]:
     run = marked(three, "omni-7b")
     return run, analyse(run.results)
+
+
+def sections(run: FakeRun, analysis: Analysis) -> tuple[Section, ...]:
+    return all_sections(analysis, run.results, lambda digests, budget: None)  # type: ignore[arg-type, return-value]
 
 
 def page_of(run: FakeRun, analysis: Analysis, target: Path) -> str:
@@ -93,11 +102,27 @@ def test_the_page_says_it_in_title_banner_and_beside_every_name(
     assert re.search(r'<p class="banner alarm"[^>]*id="banner-random-weights"', page)
     assert "The figures of omni-7b depend on random weights" in page.partition('id="methods"')[2]
     assert page.index("banner-random-weights") < page.index("All models")
-    for section in all_sections(analysis, run.results, lambda digests, budget: None):  # type: ignore[arg-type, return-value]
+    for section in sections(run, analysis):
         for table in (*section.tables, *section.folded):
             for row in table.rows:
                 shown = [cell.shown for cell in row]
                 assert "omni-7b" not in shown, f"{section.key}: {table.key} has the name without a mark"
+        titles = [chart.title for chart in section.charts] + [table.caption for table in section.tables]
+        named = [title for title in titles if "omni-7b" in title]
+        assert all("omni-7b (random)" in title for title in named), f"{section.key}: {named}"
+    browser = json.loads(page.partition('id="browser-data">')[2].partition("</script>")[0])
+    # The filter and the links to it keep the name itself.
+    assert browser["models"] == list(NAMES) and browser["names"] == ["cascade", "omni-7b (random)", "tiny-moe"]
+
+
+def test_a_random_model_changes_no_figure_of_the_others(one_random: tuple[FakeRun, Analysis]) -> None:
+    run, analysis = one_random
+    others = analyse(run.results.filter(pl.col("model") != "omni-7b"))
+    for name, frame in others.frames.items():
+        mine = analysis.frame(next(table for table in all_tables() if table.name == name))
+        if "model" in mine.columns:
+            mine = mine.filter(pl.col("model").ne_missing("omni-7b"))
+        assert_frame_equal(mine, frame)
 
 
 def test_no_statement_and_no_advice_follows_from_random_weights(one_random: tuple[FakeRun, Analysis]) -> None:
@@ -117,7 +142,7 @@ def test_no_statement_and_no_advice_follows_from_random_weights(one_random: tupl
 
 def test_random_weights_do_not_represent_their_type(one_random: tuple[FakeRun, Analysis], three: FakeRun) -> None:
     def types(analysis: Analysis, run: FakeRun) -> tuple[str, dict[str, list[str]]]:
-        (section,) = [s for s in all_sections(analysis, run.results, lambda _, __: None) if s.key == "types"]  # type: ignore[arg-type, return-value]
+        (section,) = [each for each in sections(run, analysis) if each.key == "types"]
         return section.lead, {row[0].shown: [cell.shown for cell in row[1:]] for row in section.tables[0].rows}
 
     run, analysis = one_random
@@ -152,11 +177,43 @@ def test_sample_sizes_are_not_estimated_from_random_weights(
     assert assumed.pilot is None and {row.model for row in assumed.rows} == {None}
 
 
-def test_random_models_are_left_out_of_the_family_sentence(one_random: tuple[FakeRun, Analysis]) -> None:
+def test_no_sample_size_and_no_equivalence_is_stated_about_random_weights(
+    one_random: tuple[FakeRun, Analysis], three: FakeRun
+) -> None:
+    (power,) = [each for each in sections(*one_random) if each.key == "power"]
+    assert power.lead.partition(" contrasts")[0].endswith("of 10")
+    assert {row[0].shown for table in power.tables for row in table.rows} == {"cascade", "tiny-moe"}
+    every = marked(three, *NAMES)
+    assert "power" not in {each.key for each in sections(every, analyse(every.results))}
+
+
+def test_random_models_are_no_part_of_the_family_of_all_models(one_random: tuple[FakeRun, Analysis]) -> None:
     _, analysis = one_random
-    assert "cascade" in across_models_text(analysis, 0.95)
-    assert "cascade" not in across_models_text(analysis, 0.95, ["cascade"])
-    assert across_models_text(analysis, 0.95, NAMES) == ""
+    text = across_models_text(analysis, 0.95, ["omni-7b"])
+    assert "Holm over 16 tests" in text and "cascade" in text and "omni-7b" not in text
+    # One model is no family over models.
+    assert across_models_text(analysis, 0.95, NAMES[:2]) == across_models_text(analysis, 0.95, NAMES) == ""
+
+
+def test_compare_and_analyse_mark_them(one_random: tuple[FakeRun, Analysis], tmp_path: Path) -> None:
+    path, page = tmp_path / "results.parquet", tmp_path / "report.html"
+    one_random[0].results.write_parquet(path)
+
+    def output(*arguments: object) -> list[str]:
+        done = CliRunner().invoke(main, [*map(str, arguments)], env={"COLUMNS": "300"})
+        assert done.exit_code == 0, done.output
+        return [line.rstrip() for line in done.stdout.splitlines()]
+
+    lines = output("compare", path, path)
+    assert any(line.startswith("omni-7b (random weights):") for line in lines)
+    assert any(line.startswith("cascade:") for line in lines)
+    lines = output("analyse", path, "--report", page)
+    (mention,) = [line for line in lines if line.startswith("omni-7b") and line != "omni-7b (random weights)"]
+    assert "omni-7b (random weights)" in lines and "say nothing about this model" in mention
+    assert any(line.startswith("cascade: consistency") for line in lines)
+    assert 'id="banner-random-weights"' in page.read_text(encoding="utf-8")
+    found = json.loads("".join(output("analyse", path, "--json")))
+    assert found["random_weights"] == {"omni-7b": ["model"]}
 
 
 def test_the_terminal_says_it_last_and_beside_the_name(

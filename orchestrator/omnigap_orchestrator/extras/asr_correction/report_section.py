@@ -19,7 +19,7 @@ from omnigap_orchestrator.extras.asr_correction.report_tables import (
 from omnigap_orchestrator.extras.asr_correction.transcript_errors import TRANSCRIPT_ERRORS, TranscriptErrorRow
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, interval_plot
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 OPTIMISTIC = (
@@ -124,7 +124,7 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
             spans += [Span(condition, heading=True), *present]
     if not spans:
         return None
-    name = f" of {model}" if len(select.models_of(analysis)) > 1 else ""
+    name = f" of {marked(analysis, model)}" if len(select.models_of(analysis)) > 1 else ""
     return interval_plot(
         spans, f"corrected-{number}", f"Gaps{name}, raw and corrected for ASR errors", "gap, points", row=26
     )
@@ -252,7 +252,7 @@ def _transcript_errors(analysis: Analysis) -> Table:
         "Word and entity errors of the transcripts",
         [
             tables.text("against", "Against", write=lambda name: against[name]),
-            tables.optional(tables.text("model", "Model")),
+            tables.optional(tables.text("model", "Model", write=lambda name: marked(analysis, name))),
             tables.optional(tables.text("condition", "Condition", definition="condition")),
             Column("Answer type", _type),
             tables.percent("wer", "WER, %", definition="wer", digits=2),

@@ -74,6 +74,7 @@ def _as_json(found: Conformance) -> dict[str, object]:
         "address": found.address,
         "name": found.name,
         "digest": found.digest,
+        "random_weights": found.random_weights,
         "conforms": found.conforms,
         "checks": [
             {
@@ -115,3 +116,6 @@ def _print(found: Conformance) -> None:
             console.print(Padding(Text(f"observed: {result.message}"), (0, 0, 0, 4)))
     counts = ", ".join(f"{found.count(status)} {status.value}" for status in Status)
     console.print(f"\n{'conforms' if found.conforms else 'does not conform'}: {counts}", highlight=False)
+    if found.random_weights:
+        text = "random weights (--tiny): the checks cover the contract, and say nothing about the model"
+        console.print(Text(text, style="bold white on red"))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from omnigap.card import has_random_weights
 from omnigap_orchestrator.extras.conform.check import Check, CheckResult, Finding, Status, failed, skipped
 from omnigap_orchestrator.extras.conform.checks import answers, audio, bad_media, description, lifecycle
 from omnigap_orchestrator.extras.conform.reply import Fault
@@ -69,6 +70,7 @@ class Conformance:
     name: str
     digest: str
     results: Sequence[CheckResult]
+    random_weights: bool = False
 
     @property
     def conforms(self) -> bool:
@@ -88,7 +90,8 @@ async def conform(
     """Runs the suite on the service at an address.
 
     Args:
-        timeout_s: time limit of one call; under load four times as long, or as long as all calls one after another.
+        timeout_s: time limit of one call; under load four times as long, or twice as long as all calls take one
+            after another.
         only: names of the checks to run; empty: all.
         on_start: called with each check before it runs.
         proxy: `http://HOST:PORT` of an HTTP proxy to the service; not used for loopback addresses.
@@ -107,7 +110,8 @@ async def conform(
             finding = _undescribed(results, described) if isinstance(described, Fault) else await _run(check, service)
             seconds = time.monotonic() - begun
             results.append(CheckResult(check.name, check.rule, finding.status, finding.message, seconds))
-        return Conformance(address, service.card.name, service.card.digest, results)
+        card = service.card
+        return Conformance(address, card.name, card.digest, results, has_random_weights(card))
 
 
 async def _run(check: Check, service: ServiceUnderTest) -> Finding:

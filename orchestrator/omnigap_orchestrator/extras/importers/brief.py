@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
@@ -21,11 +21,15 @@ _MEASURES = (
 )
 
 
-def brief_lines(tables: Tables) -> list[str]:
-    """Lines on consistency and of the extras, such as routing, for each model with at least two conditions."""
+def brief_lines(tables: Tables, random: Collection[str] = ()) -> list[str]:
+    """Lines on consistency and of the extras, such as routing, for each model with at least two conditions.
+
+    Args:
+        random: models with random weights, about which nothing is said.
+    """
     counts = tables.frame(CONDITION_COUNTS).filter(pl.col("planned") > 0)
     counts = counts.group_by("model", maintain_order=True).len("conditions")
-    models = counts.filter(pl.col("conditions") > 1)["model"].to_list()
+    models = counts.filter(pl.col("conditions") > 1, ~pl.col("model").is_in(list(random)))["model"].to_list()
     lines: list[str] = []
     for model in models:
         lines += _consistency(tables, model)

@@ -289,6 +289,7 @@ def _analyse(tables: Sequence[Path], options: ImportOptions, flags: Mapping[str,
     from omnigap_orchestrator.extras.importers.brief import brief_lines
     from omnigap_orchestrator.extras.importers.page import report_path, write_page
     from omnigap_orchestrator.extras.readback.select import verified_part
+    from omnigap_orchestrator.report.statements import random_text
     from omnigap_orchestrator.results import TableError
 
     # Checked before the analysis, which can take long.
@@ -325,9 +326,11 @@ def _analyse(tables: Sequence[Path], options: ImportOptions, flags: Mapping[str,
         print_json(data)
         return
     console = Terminal()
-    print_models(console, found, reference, found.options.intervals.level)
+    print_models(console, found, reference, found.options.intervals.level, found.random_weights)
     print_human(found.rows(HUMAN))
-    print_lines(console, brief_lines(found))
+    print_lines(console, brief_lines(found, found.random_weights))
+    for model, roles in found.random_weights.items():
+        console.print(random_text(model, roles), style="bold white on red", highlight=False, markup=False)
     if page is not None:
         console.print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
 

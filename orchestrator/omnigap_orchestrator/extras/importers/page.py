@@ -11,7 +11,8 @@ from omnigap.vocabulary import Condition, Outcome
 from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.export.run_info import versions
 from omnigap_orchestrator.pipeline.folder import FolderError
-from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunInfo, write_report
+from omnigap_orchestrator.report import Catalogue, CatalogueItem, RunInfo, ServiceInfo, write_report
+from omnigap_orchestrator.report.statements import random_text
 from omnigap_orchestrator.results import RESULTS_SCHEMA
 
 PAGE = "report.html"
@@ -45,12 +46,18 @@ def write_page(
     Raises:
         FolderError: the file can't be written.
     """
+    random = analysis.random_weights
+    # A random instrument is no service of this page, so a note says it.
+    spoiled = [random_text(model, roles) for model, roles in random.items() if "model" not in roles]
+    # Without random models, the page has no services at all.
+    models = sorted(set(results["model"])) if any("model" in roles for roles in random.values()) else []
     info = RunInfo(
         name=source,
+        models=tuple(ServiceInfo(model, random_weights="model" in random.get(model, ())) for model in models),
         command=command,
         versions=versions(),
         items_source=source,
-        notes=(*notes, *_missing(results)),
+        notes=(*notes, *spoiled, *_missing(results)),
         imported=True,
     )
     write_report(

@@ -14,7 +14,7 @@ from omnigap_orchestrator.extras.readback.select import LISTED, CarrierCheck
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
 from omnigap_orchestrator.report.media import ReportMedia
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 SELECTIONS = {"all": "all items", "not_lost": "without lost ones", "verified": "verified items"}
@@ -76,7 +76,7 @@ def verification_section(analysis: Analysis, check: CarrierCheck, media: ReportM
     charts = tuple(
         chart
         for number, model in enumerate(select.models_of(analysis))
-        if (chart := _chart(check.gaps, model, number, select.level_words(analysis))) is not None
+        if (chart := _chart(analysis, check.gaps, model, number)) is not None
     )
     lost = _listed(check.listed(Verdict.LOST), "lost", "Lost carriers", media)
     doubtful = _listed(check.listed(Verdict.DOUBTFUL), "doubtful", "Doubtful carriers", media)
@@ -192,7 +192,7 @@ def _gaps(analysis: Analysis, check: CarrierCheck) -> Table:
     )
 
 
-def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | None:
+def _chart(analysis: Analysis, gaps: pl.DataFrame, model: str, number: int) -> Chart | None:
     """The gap of each condition with spoken or image questions, over each selection of items."""
     # Text questions are not rendered, so t2s is not affected by lost carriers.
     rows = gaps.filter((pl.col("model") == model) & ~pl.col("condition").str.starts_with("t"))
@@ -204,7 +204,8 @@ def _chart(gaps: pl.DataFrame, model: str, number: int, level: str) -> Chart | N
         spans.append(Span(condition, heading=True))
         for row in rows_of(rows.filter(pl.col("condition") == condition), _KeptGapRow):
             spans.append(_span(row, modality))
-    title = f"{model}: gaps over all and over verified items, {level} intervals"
+    level = select.level_words(analysis)
+    title = f"{marked(analysis, model)}: gaps over all and over verified items, {level} intervals"
     return interval_plot(spans, f"verified{number + 1}", title, "gap, points of accuracy", row=28, left=124)
 
 

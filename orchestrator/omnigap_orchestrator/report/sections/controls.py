@@ -19,7 +19,7 @@ from omnigap_orchestrator.analysis.controls import (
 from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
 ITEMS = {"all": "all", "choices": "with choices"}
@@ -151,6 +151,6 @@ def _charts(analysis: Analysis) -> tuple[Chart, ...]:
             for row in rows_of(frame.filter(pl.col("model") == model), GuessingRow)
         ]
         if spans:
-            title = f"{model}: accuracy on a {Control.BLANK.value} carrier vs. on the question"
+            title = f"{marked(analysis, model)}: accuracy on a {Control.BLANK.value} carrier vs. on the question"
             charts.append(interval_plot(spans, f"blank{place + 1}", title, "accuracy on a blank carrier, %"))
     return tuple(charts)

@@ -16,7 +16,7 @@ from omnigap_orchestrator.analysis.table import ContrastColumns, rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Span, interval_plot
 from omnigap_orchestrator.report.overview import gap_span
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
@@ -189,7 +189,7 @@ def effect_section(analysis: Analysis) -> Section | None:
     if effects.is_empty():
         return None
     charts = [
-        interval_plot(spans, f"effects{place + 1}", model, "effect, points of accuracy", left=126)
+        interval_plot(spans, f"effects{place + 1}", marked(analysis, model), "effect, points of accuracy", left=126)
         for place, model in enumerate(select.models_of(analysis))
         if (spans := _effect_spans(effects.filter(pl.col("model") == model)))
     ]

@@ -11,7 +11,7 @@ from omnigap_orchestrator.analysis import Analysis
 from omnigap_orchestrator.analysis.latency import IDLE_LATENCY, LATENCY
 from omnigap_orchestrator.report import select, tables
 from omnigap_orchestrator.report.charts import Chart, Range, latency_plot, modality_of
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Table, make_table
 
 _MEASURE_NAMES = {
@@ -86,7 +86,8 @@ def _charts(analysis: Analysis, frame: pl.DataFrame, load: str) -> Iterator[Char
             for condition, median, p95 in wide.iter_rows()
         ]
         if ranges:
-            yield latency_plot(ranges, f"latency{place + 1}", f"{model}: median and 95th percentile, {load}")
+            title = f"{marked(analysis, model)}: median and 95th percentile, {load}"
+            yield latency_plot(ranges, f"latency{place + 1}", title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from omnigap_orchestrator.report.browser import RIGHT_FROM
 from omnigap_orchestrator.report.charts import Chart, Histogram, histograms
 from omnigap_orchestrator.report.sections.section import Section, model_column
 from omnigap_orchestrator.report.tables import make_table
+from omnigap_orchestrator.results import not_representative
 
 _MEASURES = (
     ("asr_avg_logprob", "Average log probability"),
@@ -157,8 +158,9 @@ def asr_section(analysis: Analysis, results: pl.DataFrame) -> Section | None:
 
 
 def _asr_histograms(results: pl.DataFrame) -> Chart | None:
-    # Only scored answers: each must be right or wrong.
-    scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null())
+    # Only scored answers: each must be right or wrong. Speech of random weights is noise.
+    noise = pl.col("model").is_in(sorted(not_representative(results)))
+    scored = results.filter((pl.col("output") == "speech") & pl.col("score").is_not_null() & ~noise)
     panels = []
     for name, title in _MEASURES:
         seen = scored.filter(pl.col(name).is_not_null() & pl.col(name).is_finite())

@@ -14,12 +14,15 @@ from omnigap_orchestrator.report.tables import make_table
 
 def power_section(analysis: Analysis) -> Section | None:
     """Power for the target gap, the smallest detectable gap, and TOST (two one-sided tests) for the margin."""
-    if analysis.frame(POWER).is_empty():
+    # Of random weights, no sample size and no equivalence is stated.
+    real = ~pl.col("model").is_in(list(analysis.random_weights))
+    planned, tested = analysis.frame(POWER).filter(real), analysis.frame(EQUIVALENCE).filter(real)
+    if planned.is_empty():
         return None
     target = formatting.points(analysis.options.target_gap, signed=False)
     margin = formatting.points(analysis.options.margin, signed=False)
     power = make_table(
-        analysis.frame(POWER),
+        planned,
         PowerRow,
         "power",
         f"Power for a gap of {target} points",
@@ -36,7 +39,7 @@ def power_section(analysis: Analysis) -> Section | None:
         small="from the phi of this run, not from its observed gap",
     )
     equivalence = make_table(
-        analysis.frame(EQUIVALENCE),
+        tested,
         EquivalenceRow,
         "equivalence",
         f"Is the gap within {margin} points?",
@@ -57,8 +60,8 @@ def power_section(analysis: Analysis) -> Section | None:
         small="two one-sided tests",
     )
     # A refused gap has no estimate, so it can't count as one that the run can detect.
-    refused = analysis.frame(EQUIVALENCE).filter(pl.col("verdict") == "refused")
-    given = analysis.frame(POWER).join(refused, on=["model", "condition"], how="anti")
+    refused = tested.filter(pl.col("verdict") == "refused")
+    given = planned.join(refused, on=["model", "condition"], how="anti")
     enough = int((given["q"] >= 1).sum())
     return Section(
         "power",

@@ -17,7 +17,7 @@ from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Dot, in_points, modality_of, task_plot
 from omnigap_orchestrator.report.sections.gaps import contrast_columns, families
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 
@@ -30,7 +30,7 @@ def task_section(analysis: Analysis) -> Section | None:
     gaps = select.headline_task_gaps(analysis)
     charts, heats = [], []
     for place, model in enumerate(select.models_of(analysis)):
-        mine = accuracy.filter(pl.col("model") == model)
+        mine, name = accuracy.filter(pl.col("model") == model), marked(analysis, model)
         rows = mine.filter(pl.col("estimate").is_not_null())
         dots = [
             Dot(
@@ -48,8 +48,8 @@ def task_section(analysis: Analysis) -> Section | None:
         # Sorted by the reference, so that tasks that are hard anyway are not mistaken for tasks with a gap.
         ordered = _easiest_first(rows, analysis.options.reference)
         if dots:
-            charts.append(task_plot(dots, ordered, f"tasks{place + 1}", f"{model}: accuracy by task, with intervals"))
-        heats.append(_heat(mine, gaps.filter(pl.col("model") == model), ordered, model, place))
+            charts.append(task_plot(dots, ordered, f"tasks{place + 1}", f"{name}: accuracy by task, with intervals"))
+        heats.append(_heat(mine, gaps.filter(pl.col("model") == model), ordered, name, place))
     grid = make_table(
         gaps,
         GapRow,
@@ -93,7 +93,7 @@ class _TaskRow:
     task: str
 
 
-def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], model: str, place: int) -> Table:
+def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], name: str, place: int) -> Table:
     scores = {(r.task, r.condition): r for r in rows_of(accuracy, AccuracyRow)}
     differences = {(r.task, r.condition): r for r in rows_of(gaps, GapRow)}
 
@@ -128,7 +128,7 @@ def _heat(accuracy: pl.DataFrame, gaps: pl.DataFrame, tasks: Sequence[str], mode
         pl.DataFrame({"task": tasks}, schema={"task": pl.String}),
         _TaskRow,
         f"tasks-{place + 1}",
-        f"{model}: accuracy by task, %",
+        f"{name}: accuracy by task, %",
         columns,
         small="tinted by the gap to the reference",
         heat=True,

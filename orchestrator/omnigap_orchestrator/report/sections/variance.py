@@ -13,7 +13,7 @@ from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.variance import VARIANCE, VarianceRow
 from omnigap_orchestrator.report import formatting, select, tables
 from omnigap_orchestrator.report.charts import Chart, Span, in_points, interval_plot, modality_of
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import Cell, Column, Table, make_table
 
 FACTORS = {
@@ -75,7 +75,7 @@ def _lead(analysis: Analysis) -> str:
     )
     sentences = [meaning]
     several = len(select.models_of(analysis)) > 1
-    for row in analysis.rows(SPREADS):
+    for row in (row for row in analysis.rows(SPREADS) if row.model not in analysis.random_weights):
         sentences.append(_sentence(row, several))
     # The first six findings; the table below has all of them.
     return " ".join(sentences[:7])
@@ -204,7 +204,7 @@ def _chart(analysis: Analysis, model: str, number: int) -> Chart | None:
         spans.append(_span("as a sample", row.estimate, (row.low_beyond, row.high_beyond), modality))
     if not spans:
         return None
-    title = f"{model}: gap by level, over all levels, and with the levels as a sample of others"
+    title = f"{marked(analysis, model)}: gap by level, over all levels, and with the levels as a sample of others"
     return interval_plot(spans, f"levels{number + 1}", title, "gap, points of accuracy", row=28, left=150)
 
 

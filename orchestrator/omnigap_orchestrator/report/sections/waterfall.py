@@ -14,7 +14,7 @@ from omnigap_orchestrator.analysis.table import rows_of
 from omnigap_orchestrator.analysis.waterfall import WATERFALL, StepRow
 from omnigap_orchestrator.report import formatting, select, svg, tables
 from omnigap_orchestrator.report.charts import Chart, in_points
-from omnigap_orchestrator.report.sections.section import Section, model_column
+from omnigap_orchestrator.report.sections.section import Section, marked, model_column
 from omnigap_orchestrator.report.tables import make_table
 
 STEPS = {
@@ -84,7 +84,7 @@ def waterfall_section(analysis: Analysis) -> Section | None:
         small="number of words in the own text; shares of the answered cells",
     )
     charts = [
-        _chart(frame.filter(pl.col("model") == model), model, f"waterfall{place + 1}-{output}", output)
+        _chart(frame.filter(model=model), marked(analysis, model), f"waterfall{place + 1}-{output}", output)
         for place, model in enumerate(select.models_of(analysis))
         for output in ORDER
     ]
@@ -118,7 +118,7 @@ def _perception_note(frame: pl.DataFrame) -> str:
     return "Perception and answering can be separated only with a two-pass control (run --controls two-pass)."
 
 
-def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | None:
+def _chart(frame: pl.DataFrame, name: str, key: str, output: str) -> Chart | None:
     """The chart of one output modality: conditions with several steps, all of them with an estimate."""
     # A refused step leaves the next bar without a start. A chain of two rows is one step and the gap: the same number.
     whole = pl.col("estimate").is_not_null().all().over("condition") & (pl.len().over("condition") > 2)
@@ -135,7 +135,7 @@ def _chart(frame: pl.DataFrame, model: str, key: str, output: str) -> Chart | No
         if r.estimate is not None
     ]
     steps.sort(key=lambda step: ORDER[output].index(step.condition))
-    return waterfall_plot(steps, key, f"{model}: steps of the gaps, {output} answers") if steps else None
+    return waterfall_plot(steps, key, f"{name}: steps of the gaps, {output} answers") if steps else None
 
 
 def waterfall_plot(steps: Sequence[ChartStep], key: str, title: str, width: int = 1100) -> Chart:

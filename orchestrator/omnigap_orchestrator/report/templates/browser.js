@@ -54,8 +54,8 @@
   // ---- filters
   const fields = ["search", "model", "task", "condition", "verdict", "outcome", "flag"].map((name) => $(`filter-${name}`));
   const [search, model, task, condition, verdict, outcome, flag] = fields;
-  const fill = (select, values) => values.forEach((value) => select.append(el("option", { value }, value)));
-  fill(model, data.models);
+  const fill = (select, values, shown = values) => values.forEach((value, i) => select.append(el("option", { value }, shown[i])));
+  fill(model, data.models, data.names);
   fill(task, data.tasks);
   fill(condition, conditions);
   const known = (column) => [...new Set(column)].filter((p) => p >= 0).map(str);
@@ -104,7 +104,7 @@
         el("td", { class: "question" }, open, el("span", { class: "id" }, id)),
         el("td", { class: "hide-narrow" }, items.answers[item][0] || ""),
         el("td", { class: "hide-narrow soft" }, items.task[item]));
-      if (several.models) row.append(el("td", { class: "hide-narrow soft" }, data.models[entries.model[entry]]));
+      if (several.models) row.append(el("td", { class: "hide-narrow soft" }, data.names[entries.model[entry]]));
       conditions.forEach((_, c) => row.append(el("td", { class: "mark-cell" }, mark(entry, c))));
       row.addEventListener("click", () => show(page * PAGE + i));
       return row;
@@ -209,7 +209,7 @@
     shown = place;
     const entry = found[place];
     const item = entries.item[entry];
-    $("viewer-where").textContent = [`${place + 1} of ${found.length}`, items.id[item], items.task[item], data.models[entries.model[entry]],
+    $("viewer-where").textContent = [`${place + 1} of ${found.length}`, items.id[item], items.task[item], data.names[entries.model[entry]],
       several.replicates ? `replicate ${entries.replicate[entry]}` : "", str(entries.voice[entry]) && `voice ${str(entries.voice[entry])}`,
       str(entries.font[entry]) && `font ${str(entries.font[entry])}`].filter(Boolean).join(" \u00b7 ");
     const head = $("viewer-head");

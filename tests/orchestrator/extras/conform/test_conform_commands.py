@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.cli.main import main
 from omnigap_orchestrator.extras.conform.suite import SUITE
 from tests.orchestrator.extras.conform.broken_refusals import AcceptsNanAudio
@@ -39,6 +40,21 @@ async def test_conforming_service_exits_with_0_and_one_row_per_check(serving: li
     rows = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("passed ")]
     assert rows == [check.name for check in SUITE]
     assert f"{len(SUITE)} passed, 0 warning, 0 failed, 0 skipped" in result.stdout
+
+
+@pytest.mark.parametrize("random", [False, True])
+async def test_random_weights_are_shown(serving: list[ReferenceService], random: bool) -> None:
+    class Served(ReferenceService):
+        def card(self) -> pb.DescribeResponse:
+            card = super().card()
+            card.random_weights = random
+            return card
+
+    serving.append(Served())
+    address = await serving[0].start()
+    for flag in ((), ("--json",)):
+        result = await call(address, "--check", SUITE[0].name, *flag)
+        assert ("random weights (--tiny)" in result.stdout or '"random_weights": true' in result.stdout) is random
 
 
 async def test_failure_exits_with_1_and_prints_the_rule_and_the_observation(serving: list[ReferenceService]) -> None:
