@@ -67,20 +67,27 @@ class AnygptAdapter(Adapter):
 
     def generate(self, batch: Sequence[Turn]) -> None:
         from omnigap_services.anygpt.answer import Answer, check_room
+        from omnigap_services.torch_utils.generation import split_on_oom
 
-        engine, prompts, answers = self._loaded.engine, self._loaded.prompts, []
+        engine, prompts = self._loaded.engine, self._loaded.prompts
+        answers: list[Answer] = []
+
+        def prepare(turns: Sequence[Turn]) -> None:
+            for turn in turns:
+                decoding = decoding_of(turn.request, self._options)
+                prompt = prompts.prompt(turn.request)
+                check_room(prompt, engine.context)
+                answers.append(Answer(turn, prompt, decoding))
+
         for turn in batch:
             if turn.cancelled:
                 continue
             try:
-                decoding = decoding_of(turn.request, self._options)
-                prompt = prompts.prompt(turn.request)
-                check_room(prompt, engine.context)
+                # One by one: codec and image encoder must not need more memory for a larger batch.
+                split_on_oom([turn], prepare, lambda turn, error: turn.fail(error))
             except Exception as error:
                 # An invalid request fails on its own; the others of the batch are answered.
                 turn.fail(error)
-                continue
-            answers.append(Answer(turn, prompt, decoding))
         engine.answer(answers)
 
     def _capability(self, condition: Condition) -> Capability:

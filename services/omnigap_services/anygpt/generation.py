@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -28,12 +28,12 @@ class AllowedTokens:
         size: width of the logits; ids behind the vocabulary are never allowed.
     """
 
-    def __init__(self, vocabulary: Vocabulary, size: int, device: Any) -> None:
+    def __init__(self, vocabulary: Vocabulary, size: int) -> None:
         speech = vocabulary.speech
         starts = [speech.start] if speech else []
         codes = speech.ids(range(speech.size))[1:] if speech else []
-        self._text = _banned([*vocabulary.text_ids(), *vocabulary.ends, *starts], size, device)
-        self._speech = _banned(codes, size, device)
+        self._text = _banned([*vocabulary.text_ids(), *vocabulary.ends, *starts], size)
+        self._speech = _banned(codes, size)
         self._rows: Sequence[Row] = ()
 
     def start(self, rows: Sequence[Row]) -> AllowedTokens:
@@ -43,6 +43,8 @@ class AllowedTokens:
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores of shape (rows, vocabulary), -inf where a token is not allowed."""
+        # With a device map the scores are on the device of the inputs, which is not that of the head.
+        self._text, self._speech = self._text.to(scores.device), self._speech.to(scores.device)
         in_speech = torch.tensor([row.in_speech for row in self._rows], device=scores.device)[:, None]
         return scores.masked_fill(torch.where(in_speech, self._speech, self._text), -torch.inf)
 
@@ -62,8 +64,7 @@ class Engine:
         self.context = int(model.config.max_position_embeddings)
         self._vocabulary = vocabulary
         self._prompts = prompts
-        head = model.get_output_embeddings().weight
-        self._allowed = AllowedTokens(vocabulary, head.shape[0], head.device)
+        self._allowed = AllowedTokens(vocabulary, model.get_output_embeddings().weight.shape[0])
 
     def answer(self, answers: Sequence[Answer]) -> None:
         """Answers all: greedy ones with equal decoding in one batch, sampled ones one by one."""
@@ -71,21 +72,25 @@ class Engine:
             self._run(batch)
 
     def _run(self, batch: Sequence[Answer]) -> None:
-        """An error of the model fails this batch only."""
-        try:
-            with torch.inference_mode():
-                split_on_oom(batch, self._write, Answer.fail)
-                split_on_oom([a for a in batch if a.speech and a.codes is None], self._read_aloud, Answer.fail)
-        except Exception as error:
-            for answer in batch:
-                if not answer.done:
-                    answer.fail(error)
+        """An error of the model fails the answers of its generation only."""
+        self._try(batch, self._write)
+        # Answers to spoken questions have their codes already: they do not depend on this generation.
+        self._try([a for a in batch if a.speech and a.codes is None and not a.done], self._read_aloud)
         for answer in batch:
             # One by one: SoundStorm draws for each clip from its own seed.
             try:
                 split_on_oom([answer], self._speak, Answer.fail, "max_speech_tokens")
             except Exception as error:
                 answer.fail(error)
+
+    def _try(self, answers: Sequence[Answer], work: Callable[[Sequence[Answer]], None]) -> None:
+        try:
+            with torch.inference_mode():
+                split_on_oom(answers, work, Answer.fail)
+        except Exception as error:
+            for answer in answers:
+                if not answer.done:
+                    answer.fail(error)
 
     def _write(self, answers: Sequence[Answer]) -> None:
         """Generates the texts, and the speech of native answers."""
@@ -166,8 +171,8 @@ def _batches(answers: Sequence[Answer]) -> list[list[Answer]]:
     return [*groups.values(), *single]
 
 
-def _banned(allowed: Iterable[int], size: int, device: Any) -> torch.Tensor:
+def _banned(allowed: Iterable[int], size: int) -> torch.Tensor:
     """True for each id that is not allowed, shape (size,)."""
     banned = torch.ones(size, dtype=torch.bool)
     banned[list(allowed)] = False
-    return banned.to(device)
+    return banned

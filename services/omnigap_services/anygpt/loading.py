@@ -16,10 +16,15 @@ from omnigap_services.anygpt.soundstorm import load_soundstorm
 from omnigap_services.anygpt.speech import Speaker, read_voice
 from omnigap_services.anygpt.speech_tokenizer import FILES, SpeechTokenizer, load_speech_tokenizer
 from omnigap_services.anygpt.vocabulary import Run, Vocabulary, read_vocabulary
-from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import Weights, file_revision, find_weights, load_whole
+from omnigap_services.torch_utils.checkpoint import (
+    Weights,
+    check_not_offloaded,
+    file_revision,
+    find_weights,
+    load_whole,
+)
 from omnigap_services.torch_utils.device import Placement, place
-from omnigap_services.torch_utils.raw_checkpoint import find_files, wrong
+from omnigap_services.torch_utils.raw_checkpoint import find_files, only_file, wrong
 from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
@@ -104,12 +109,8 @@ def _files(options: AnygptOptions) -> dict[str, Weights]:
             "speech_modules", "speech", name, revision, [*codec, options.soundstorm_file], options.soundstorm_file
         )
     if options.image:
-        name, file = options.image_tokenizer, _SEED_FILE
-        if Path(name).expanduser().is_file():
-            name, file = str(Path(name).expanduser().parent), Path(name).name
-        found["image_tokenizer"] = _found(
-            "image_tokenizer", "image", name, options.image_tokenizer_revision, [file], file
-        )
+        name, revision = options.image_tokenizer, options.image_tokenizer_revision
+        found["image_tokenizer"] = _found("image_tokenizer", "image", name, revision, [_SEED_FILE], _SEED_FILE)
     if options.image and options.vision_encoder:
         found["vision_encoder"] = find_files(SERVICE, "vision_encoder", options.vision_encoder, "", [_VISION_FILE])
     return found
@@ -153,9 +154,9 @@ def _load_image(
     if "image_tokenizer" not in files:
         return None
     option = "image_tokenizer"
-    vision = Path(options.vision_encoder).expanduser() if options.vision_encoder else None
-    given = Path(options.image_tokenizer).expanduser()
-    path = given if given.is_file() else files[option].folder / _SEED_FILE
+    eva = files.get("vision_encoder")
+    vision = only_file(options.vision_encoder, eva, _VISION_FILE) if eva else None
+    path = only_file(options.image_tokenizer, files[option], _SEED_FILE)
     encoder = load_seed_encoder(SERVICE, option, path, placement, vision, "vision_encoder")
     _check_run(vocabulary.image, "image", encoder.codebook_size, option)
     return encoder
@@ -192,12 +193,7 @@ def _load_model(options: AnygptOptions, weights: Weights, vocabulary: Vocabulary
         # No weights, or a file that the index names is missing.
         text = " ".join(str(error).split())
         raise wrong(SERVICE, "checkpoint", f"can't be loaded ({text}): download the whole checkpoint") from error
-    # accelerate offloads silently what does not fit; on the meta device a weight has no data.
-    if any(weight.is_meta for weight in model.parameters()):
-        raise OptionsError(
-            f"service {SERVICE}: the weights of {weights.name} do not fit on the visible GPUs, a part stays in main"
-            " memory: use more GPUs with the option device_map"
-        )
+    check_not_offloaded(model, weights, SERVICE)
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < vocabulary.size:
         raise wrong(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
@@ -197,7 +198,8 @@ def _speech_limit(extra: Mapping[str, str], default: int) -> int:
     value = extra.get(SPEECH_LIMIT)
     if value is None:
         return default
-    if not value.isdecimal() or int(value) < 1:
+    # Nine digits at most: Python refuses to read thousands of them.
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
         raise _bad_request(f"decoding.extra.{SPEECH_LIMIT} is {value!r}: use a whole number of tokens, at least 1")
     return int(value)
 

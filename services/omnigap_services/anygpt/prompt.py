@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
@@ -55,20 +55,20 @@ class PromptBuilder:
     @torch.inference_mode()
     def prompt(self, request: Request) -> Prompt:
         """The prompt of a request."""
-        speech = [code for part in request.parts if isinstance(part, AudioClip) for code in self._speech_codes(part)]
-        image = [code for part in request.parts if isinstance(part, Image.Image) for code in self._image_codes(part)]
+        speech = [self._speech_codes(part) for part in request.parts if isinstance(part, AudioClip)]
+        image = [self._image_codes(part) for part in request.parts if isinstance(part, Image.Image)]
         fields: dict[str, Sequence[Part]] = {TEXT: ["\n".join(request.texts).strip()]}
         template = self._options.text_template
         if speech and self._vocabulary.speech:
             template = self._options.speech_template
-            fields[SPEECH] = self._vocabulary.speech.ids(speech)
+            fields[SPEECH] = _separate(map(self._vocabulary.speech.ids, speech))
         elif image and self._vocabulary.image:
             template = self._options.image_template
-            fields[IMAGE] = self._vocabulary.image.ids(image)
+            fields[IMAGE] = _separate(map(self._vocabulary.image.ids, image))
         parts = self._turn(
             request.system_prompt or self._options.system_prompt, _filled(template, fields, self._vocabulary.parts)
         )
-        return Prompt(tuple(parts), tuple(self._vocabulary.ids(parts)), len(speech), len(image))
+        return Prompt(tuple(parts), tuple(self._vocabulary.ids(parts)), sum(map(len, speech)), sum(map(len, image)))
 
     def continued(self, prompt: Prompt, text: str) -> list[int]:
         """The ids of a prompt with its written answer, from where the model reads the answer aloud."""
@@ -94,6 +94,14 @@ class PromptBuilder:
         pixels = self._image_encoder.preprocess(image)[None].to(device)
         found: list[int] = self._image_encoder.encode(pixels)[0].tolist()
         return found
+
+
+def _separate(media: Iterable[Sequence[Part]]) -> list[Part]:
+    """Clips or pictures with their own marks and a space between them, as in the authors' program."""
+    found: list[Part] = []
+    for one in media:
+        found += [" ", *one] if found else one
+    return found
 
 
 def _filled(template: str, fields: Mapping[str, Sequence[Part]], split: Callable[[str], list[Part]]) -> list[Part]:

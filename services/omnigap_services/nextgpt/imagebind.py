@@ -31,6 +31,9 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 MARGIN_COLOUR = tuple(round(255 * value) for value in _MEAN)
 """Colour of the margins of a letterboxed image: 0 after the normalisation."""
 
+# Of pictures that are resized whole before their middle is cut out.
+_MAX_ASPECT = 50
+
 CLIPS = 3
 """Parts of a recording whose vectors are averaged."""
 
@@ -143,7 +146,14 @@ def _middle(image: Image.Image) -> Image.Image:
     short = min(image.size)
     width, height = (SIDE * side // short for side in image.size)
     left, top = round((width - SIDE) / 2), round((height - SIDE) / 2)
-    return image.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + SIDE, top + SIDE))
+    if max(width, height) <= _MAX_ASPECT * SIDE:
+        whole = image.resize((width, height), Image.Resampling.BICUBIC)
+        return whole.crop((left, top, left + SIDE, top + SIDE))
+    # All of a picture of 1 x 4000 pixels would have 200 million: only the part that is kept is resized. Not always,
+    # since the library may then change the order of its two passes, and with it the rounding.
+    across, down = image.width / width, image.height / height
+    box = (left * across, top * down, (left + SIDE) * across, (top + SIDE) * down)
+    return image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
 
 
 def audio_features(samples: Samples) -> torch.Tensor:

@@ -19,14 +19,15 @@ from omnigap_services.nextgpt.imagebind import Tower, TowerSizes, audio_features
 from omnigap_services.nextgpt.options import SERVICE, NextgptOptions
 from omnigap_services.nextgpt.prompt import VOCABULARY_FILES, Media, Vocabulary
 from omnigap_services.options import OptionsError
-from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole, shortened
+from omnigap_services.torch_utils.checkpoint import Weights, check_not_offloaded, find_weights, load_whole, shortened
 from omnigap_services.torch_utils.device import Placement, place
-from omnigap_services.torch_utils.raw_checkpoint import find_files, load_tensors, read_tensors, wrong
+from omnigap_services.torch_utils.raw_checkpoint import find_files, load_tensors, only_file, read_tensors, wrong
 from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
 _log = logging.getLogger(__name__)
 
 DELTA, IMAGEBIND = "pytorch_model.pt", "imagebind_huge.pth"
+_EMBEDDINGS, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 # Of both training runs that the delta may come from: with LoRA around the model (the last one), and without.
 _LLM = re.compile(r"llama_model\.(base_model\.model\.)?")
@@ -118,13 +119,12 @@ def load_nextgpt(options: NextgptOptions) -> Nextgpt:
     beside = ("tokenizer.model", *VOCABULARY_FILES, "adapter_config.json")
     delta = find_files(SERVICE, "delta", options.delta, options.delta_revision, [DELTA], beside)
     encoder = find_files(SERVICE, "imagebind", options.imagebind, options.imagebind_revision, [IMAGEBIND])
-    given = Path(options.imagebind).expanduser()
-    towers = load_towers(given if given.is_file() else encoder.folder / IMAGEBIND, options.audio_control)
+    towers = load_towers(only_file(options.imagebind, encoder, IMAGEBIND), options.audio_control)
     vocabulary = _vocabulary(delta, vicuna)
     placement = place(options, SERVICE)
     llm = _llm(vicuna, placement, options, vocabulary)
     alpha = options.lora_alpha or _alpha(delta.folder)
-    tensors = read_tensors(SERVICE, "delta", delta.folder / DELTA)
+    tensors = read_tensors(SERVICE, "delta", only_file(options.delta, delta, DELTA))
     projection, has_embeddings = _merge(llm, tensors, alpha, next(iter(towers.values())).head.out_features)
     # float32: one pass a question, whose rounding would be in every token of the answer.
     for part in (projection, *towers.values()):
@@ -165,6 +165,8 @@ def _llm(weights: Weights, placement: Placement, options: NextgptOptions, vocabu
         options.allow_missing_weights,
         **placement.load_arguments(),
     ).eval()
+    # What is merged into an offloaded weight would be lost.
+    check_not_offloaded(llm, weights, SERVICE)
     rows = llm.get_input_embeddings().weight.shape[0]
     # The library would draw new rows at random, differently at every start.
     llm.resize_token_embeddings(len(vocabulary), mean_resizing=False)
@@ -204,9 +206,15 @@ def _merge(llm: Any, tensors: Mapping[str, torch.Tensor], alpha: float, vector: 
     _merge_lora(llm, lora, alpha, who)
     # The model's own tables under their names, so that tensors are copied into them.
     holder = nn.ModuleDict({"llama_proj": nn.Linear(vector, llm.config.hidden_size)})
-    if has_embeddings := "model.embed_tokens.weight" in named:
+    for name, table in ((_EMBEDDINGS, llm.get_input_embeddings()), (_HEAD, llm.get_output_embeddings())):
+        if name in named and named[name].dim() == 2 and len(named[name]) != len(table.weight):
+            raise OptionsError(
+                f"{who} has {len(named[name])} rows in {name}, but its tokenizer has {len(table.weight)} tokens: put"
+                " the tokenizer's files that were saved with it beside it"
+            )
+    if has_embeddings := _EMBEDDINGS in named:
         holder["model"] = nn.ModuleDict({"embed_tokens": llm.get_input_embeddings()})
-    if "lm_head.weight" in named:
+    if _HEAD in named:
         holder["lm_head"] = llm.get_output_embeddings()
     load_tensors(holder, named, who, unused=_DELTA_UNUSED)
     if not has_embeddings:

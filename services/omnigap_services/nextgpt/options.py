@@ -15,7 +15,7 @@ class NextgptOptions(GenerationOptions):
     Attributes:
         vicuna: the merged Vicuna 7B v0: a folder or a hub name.
         vicuna_revision: the full commit of a hub name.
-        delta: NExT-GPT's own weights and tokenizer (`pytorch_model.pt`): a folder or a hub name.
+        delta: NExT-GPT's own weights and tokenizer (`pytorch_model.pt`): a folder, the file, or a hub name.
         delta_revision: the full commit of a hub name.
         imagebind: the file `imagebind_huge.pth`, its folder, or a hub name.
         imagebind_revision: the full commit of a hub name.

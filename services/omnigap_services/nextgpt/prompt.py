@@ -60,10 +60,10 @@ class Vocabulary:
         try:
             self._pieces = SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
             found = {name: _json(folder / name) for name in VOCABULARY_FILES}
-        except (OSError, RuntimeError, ValueError) as error:
+            self.added = self._added(found)
+            self.bos = self._bos(found)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OptionsError(f"{self._wrong} can't be read ({error}): download it again") from error
-        self.added = self._added(found)
-        self.bos = self._bos(found)
         self.end = self._pieces.eos_id()
         self.hidden = frozenset({self._pieces.unk_id(), self._pieces.bos_id(), self.end, *self.added.values()})
 

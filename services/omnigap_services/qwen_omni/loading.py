@@ -16,7 +16,7 @@ from omnigap_services.qwen_omni.prompting import PromptBuilder
 from omnigap_services.qwen_omni.talker import Talker
 from omnigap_services.qwen_omni.talker_qwen3 import Qwen3Talker
 from omnigap_services.qwen_omni.talker_qwen25 import Qwen25Talker
-from omnigap_services.torch_utils.checkpoint import Weights, find_weights, load_whole
+from omnigap_services.torch_utils.checkpoint import Weights, check_not_offloaded, find_weights, load_whole
 from omnigap_services.torch_utils.device import Placement, place
 from omnigap_services.torch_utils.versions import check_transformers, let_torchvision_import
 
@@ -142,12 +142,7 @@ def _load_model(options: QwenOmniOptions, weights: Weights, family: Family, plac
         local_files_only=True,
         **placement.load_arguments(),
     )
-    # accelerate offloads silently what does not fit; on the meta device a weight has no data.
-    if any(weight.is_meta for weight in model.parameters()):
-        raise OptionsError(
-            f"service {SERVICE}: the weights of {weights.name} do not fit on the visible GPUs, a part stays in main"
-            " memory: use more GPUs with the option device_map, or another checkpoint"
-        )
+    check_not_offloaded(model, weights, SERVICE, ", or another checkpoint")
     if options.speech and family is QWEN25:
         _load_speakers(model, weights)
     return model.eval()

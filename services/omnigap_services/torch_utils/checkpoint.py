@@ -278,6 +278,25 @@ def load_whole(
     return model
 
 
+def check_not_offloaded(model: Any, weights: Weights, service: str, advice: str = "") -> None:
+    """Checks that every weight is on a device.
+
+    accelerate moves what does not fit to main memory without a message: a weight on the meta device has no data, and
+    what is written into it is lost.
+
+    Args:
+        advice: another way to fix it, for the message.
+
+    Raises:
+        OptionsError: a weight is in main memory or on the disk.
+    """
+    if any(weight.is_meta for weight in model.parameters()):
+        raise OptionsError(
+            f"service {service}: the weights of {weights.name} do not fit on the visible GPUs, a part stays in main"
+            f" memory: use more GPUs with the option device_map{advice}"
+        )
+
+
 def check_complete(found: Mapping[str, Any], who: str, allowed: Collection[str] | None = (), advice: str = "") -> None:
     """Checks the library's loading info.
 

@@ -39,7 +39,7 @@ def find_files(
         name: a folder, a hub name, or the path of the file itself if `files` has one name.
         revision: the full commit of a hub name; empty for a folder, which is identified by its content.
         files: relative paths with slashes, all of which must exist.
-        optional: further ones, which are read where they exist.
+        optional: further ones, which are read where they exist; also beside a file that `name` is the path of.
 
     Raises:
         OptionsError: a file is missing or only a Git LFS pointer, or the hub name has no full commit.
@@ -50,7 +50,7 @@ def find_files(
         )
     path = Path(name).expanduser()
     if path.is_file() and len(files) == 1:
-        folder, files, optional = path.parent, [path.name], ()
+        folder, files = path.parent, [path.name]
     elif is_folder_name(name):
         folder = path
     else:
@@ -72,6 +72,12 @@ def find_files(
     found = hub_name or (path.name if path.is_file() else folder.resolve().name)
     source = f"{found}@{commit}{f'/{below}' if below else ''}" if commit else found
     return Weights(folder, found, content_revision(folder, present), source)
+
+
+def only_file(name: str, weights: Weights, file: str) -> Path:
+    """The path of the one file that `find_files` was asked for: `file` in the folder, or the file that `name` names."""
+    given = Path(name).expanduser()
+    return given if given.is_file() else weights.folder / file
 
 
 def _download(service: str, option: str, name: str, revision: str, files: Sequence[str]) -> Path:

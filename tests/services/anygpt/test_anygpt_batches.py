@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from omnigap.vocabulary import Modality
+from omnigap.errors import ContractError
+from omnigap.vocabulary import Modality, Reason
 from omnigap_services.adapter import DecodingOptions, Request
 from tests.services.anygpt.recorded import Recorded, ask, eight, tone
 
@@ -71,6 +73,28 @@ def test_a_batch_that_runs_out_of_memory_gives_the_same_answers(adapter: AnygptA
     finally:
         hook.remove()
     assert [turn.same for turn in halved] == [turn.same for turn in spoken]
+
+
+@pytest.mark.parametrize("part", ["codec", "image encoder"])
+def test_a_carrier_that_does_not_fit_into_memory_fails_alone(
+    adapter: AnygptAdapter, written: list[Recorded], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    prompts = adapter._loaded.prompts
+    encoder = prompts._speech_tokenizer if part == "codec" else prompts._image_encoder
+    assert encoder is not None
+    monkeypatch.setattr(encoder, "encode", Mock(side_effect=torch.OutOfMemoryError("CUDA out of memory")))
+    freed = Mock()
+    monkeypatch.setattr("omnigap_services.torch_utils.generation.free_memory", freed)
+    turns = ask(adapter, *eight(Modality.TEXT))
+    kind = Modality.SPEECH if part == "codec" else Modality.IMAGE
+    for turn, before in zip(turns, written, strict=True):
+        if turn.request.condition.input is not kind:
+            assert turn.same == before.same
+            continue
+        assert isinstance(turn.error, ContractError)
+        assert turn.error.reason is Reason.OUT_OF_MEMORY
+        assert turn.events == ["fail"]
+    assert freed.call_count == sum(turn.error is not None for turn in turns) > 0
 
 
 def test_limits_of_one_request_do_not_affect_the_others(adapter: AnygptAdapter, spoken: list[Recorded]) -> None:

@@ -229,6 +229,23 @@ def test_an_error_of_the_model_fails_its_batch_only() -> None:
     assert turns[2].text == "a"
 
 
+def test_an_error_of_reading_aloud_leaves_answers_to_spoken_questions() -> None:
+    """Their speech comes from the first generation."""
+    model = Scripted({"": ["a", "<sosp>", *SOUND, "<eosp>"]})
+
+    def refuse(rows: int) -> None:
+        if len(model.calls) == 2:
+            raise IndexError("index 7 is out of bounds")
+
+    model.before_call = refuse
+    penalty = DecodingOptions(repetition_penalty=1.0)
+    requests = [Request((part,), Modality.SPEECH, decoding=penalty) for part in (tone(1.0), "Q")]
+    spoken_question, typed = answered(model, *requests)
+    assert len(model.calls) == 2
+    assert spoken_question.done.audio_tokens == 3
+    assert isinstance(typed.error, IndexError)
+
+
 def test_an_error_of_one_clip_fails_its_answer_only() -> None:
     class Breaks(Speaker):
         def wave(self, codes: Sequence[int], seed: int) -> Any:

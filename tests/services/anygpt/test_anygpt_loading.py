@@ -143,6 +143,32 @@ def test_weights_in_pytorchs_older_format_are_read(make: Make, copy: Copy, adapt
     assert ask(make(checkpoint=str(folder)), question)[0].same == ask(adapter, question)[0].same
 
 
+def test_the_image_tokenizer_is_named_by_its_own_path(make: Make, copy: Copy, adapter: AnygptAdapter) -> None:
+    path = copy("image_tokenizer") / "seed_quantizer.pt"
+    path = path.rename(path.with_name("seed.pt"))
+    found = make(image_tokenizer=str(path))
+    question = eight(Modality.TEXT)[2]
+    assert ask(found, question)[0].same == ask(adapter, question)[0].same
+    # config.json beside it holds the sizes of the tiny one.
+    revision = found._loaded.files["image_tokenizer"]
+    config = path.with_name("config.json")
+    config.write_bytes(config.read_bytes() + b"\n")
+    assert make(image_tokenizer=str(path))._loaded.files["image_tokenizer"] != revision
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_vision_encoder_is_a_file_or_its_folder(make: Make, copy: Copy, tmp_path: Path, whole: bool) -> None:
+    path = copy("image_tokenizer") / "seed_quantizer.pt"
+    tensors = torch.load(path, weights_only=True)
+    prefix = "visual_encoder."
+    (eva := tmp_path / "eva").mkdir()
+    torch.save({n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}, eva / "eva_vit_g.pth")
+    torch.save({n: t for n, t in tensors.items() if prefix not in n}, path)
+    assert "name eva_vit_g.pth in 'vision_encoder'" in refusal(make, image_tokenizer=str(path))
+    named = eva if whole else eva / "eva_vit_g.pth"
+    assert make(image_tokenizer=str(path), vision_encoder=str(named))
+
+
 def card(**options: Any) -> Card:
     return AnygptAdapter(options).load()
 

@@ -64,6 +64,7 @@ def test_a_template_is_valid_or_refused(template: str) -> None:
         ({"decoding": DecodingOptions(extra={"talker": "1"})}, "max_speech_tokens"),
         ({"decoding": DecodingOptions(extra={"max_speech_tokens": "many"})}, "'many'"),
         ({"decoding": DecodingOptions(extra={"max_speech_tokens": "0"})}, "at least 1"),
+        ({"decoding": DecodingOptions(extra={"max_speech_tokens": "9" * 5_000})}, "whole number"),
         ({"words_per_minute": 120.0}, "words_per_minute"),
         ({"voice": "Ethan"}, "voice_clip"),
     ],

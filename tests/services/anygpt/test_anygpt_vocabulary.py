@@ -50,6 +50,20 @@ def test_a_carrier_and_an_instruction_are_two_lines_and_a_request_may_set_the_sy
     assert all(text.endswith("[Human]: a\nb<eoh>\n[MMGPT]:") for text in texts)
 
 
+@pytest.mark.parametrize(("carrier", "kind"), [(tone(1.0), "speech"), (picture(), "image")])
+def test_each_of_several_carriers_has_its_own_marks(carrier: InputPart, kind: str) -> None:
+    """The authors' program writes them one after another, with a space between them."""
+    prompt = builder([5, 6], [1, 2, 3], speech_template="{speech} {text}").prompt(
+        Request((carrier, carrier, "Which?"), Modality.TEXT)
+    )
+    run = getattr(WORDS, kind)
+    codes = [5, 6] if kind == "speech" else [1, 2, 3]
+    once, space = run.ids(codes), SENTENCEPIECE.encode(" ")
+    place = prompt.ids.index(run.start)
+    assert list(prompt.ids[place:])[: 2 * len(once) + len(space)] == [*once, *space, *once]
+    assert (prompt.speech_tokens or prompt.image_tokens) == 2 * len(codes)
+
+
 @few
 @given(st.lists(st.sampled_from(["<eoh>", "<sosp>", f"<{SPEECH_PREFIX}7>", "[MMGPT]", "</s>", "<-Res->", " a "])))
 def test_a_questions_text_never_becomes_a_mark(words: list[str]) -> None:

@@ -156,6 +156,33 @@ def test_the_authors_crop_loses_the_ends_of_a_wide_picture() -> None:
 
 
 @pytest.mark.parametrize("letterbox", [True, False])
+@pytest.mark.parametrize("size", [(1, 4_000), (4_000, 1), (1, 1), (3, 700)])
+def test_a_picture_of_any_shape_has_features(
+    size: tuple[int, int], letterbox: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one of 1 x 4000 pixels, at a width of 224, would have 200 million pixels."""
+    sizes, resize = [], Image.Image.resize
+
+    def limited(self: Image.Image, size: tuple[int, int], *rest: object, **named: object) -> Image.Image:
+        sizes.append(size[0] * size[1])
+        return resize(self, size, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "resize", limited)
+    features = image_features(Image.effect_noise(size, 80).convert("RGB"), letterbox)
+    assert features.shape == (3, SIDE, SIDE)
+    assert torch.isfinite(features).all()
+    assert max(sizes) <= 50 * SIDE * SIDE
+
+
+def test_the_middle_of_a_very_long_picture_is_that_of_the_whole() -> None:
+    """Which is resized in another way; the order of its passes may differ by the rounding."""
+    long = Image.fromarray(np.random.default_rng(0).integers(0, 255, (2, 202, 3), dtype=np.uint8))
+    whole = long.resize((101 * SIDE, SIDE), Image.Resampling.BICUBIC).crop((50 * SIDE, 0, 51 * SIDE, SIDE))
+    expected = image_features(whole, letterbox=False)
+    assert (image_features(long, letterbox=False) - expected).abs().max() < 2 / 255 / 0.26
+
+
+@pytest.mark.parametrize("letterbox", [True, False])
 def test_a_square_picture_has_neither_margins_nor_a_crop(letterbox: bool) -> None:
     square = Image.effect_noise((SIDE, SIDE), 80).convert("RGB")
     pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1) / 255

@@ -122,7 +122,7 @@ def test_without_the_delta_tables_new_rows_are_zero_and_images_are_unsupported(c
         ("delta", lambda t: t.pop("llama_proj.bias"), "lacks 1 weight.*llama_proj.bias"),
         ("delta", lambda t: t.update(other=torch.zeros(1)), r"1 tensors.*not use.*other"),
         ("delta", lambda t: t.update({"llama_proj.weight": torch.zeros(3, 3)}), "3x3 for 32x24"),
-        ("delta", lambda t: t.update({f"{PREFIX}lm_head.weight": torch.zeros(9, 32)}), "9x32 for 639x32"),
+        ("delta", lambda t: t.update({f"{PREFIX}lm_head.weight": torch.zeros(9, 32)}), "9 rows.*has 639 tokens"),
         ("delta", lambda t: t.update({"llama_proj.bias": torch.full((32,), torch.nan)}), "not finite.*llama_proj"),
         ("delta", rename("layers.1.", "layers.7."), r"2 layers.*layers.7.*no such layer"),
         ("delta", lambda t: t.pop(f"{PREFIX}model.layers.0.self_attn.q_proj.lora_A.default.weight"), "one of lora_A"),
@@ -168,6 +168,38 @@ def test_missing_parts_are_named(remove: str, message: str, copied: Options) -> 
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(OptionsError, match=message):
         loaded(copied)
+
+
+def test_a_delta_is_named_by_its_own_path(copied: Options) -> None:
+    """What is beside it is read, and is part of the revision, as in a folder."""
+    folder = Path(str(copied["delta"]))
+    before = loaded(copied)
+    path = (folder / "pytorch_model.pt").rename(folder / "epoch_3.pt")
+    named = {**copied, "delta": str(path)}
+    found = loaded(named)
+    assert found.name == "epoch_3.pt"
+    assert torch.equal(found.llm.lm_head.weight, before.llm.lm_head.weight)
+    assert found.vocabulary.added == before.vocabulary.added
+    (folder / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8}))
+    changed = loaded(named)
+    assert changed.lora_alpha == 8
+    assert changed.revision != found.revision
+
+
+def test_weights_that_do_not_fit_on_the_devices_are_refused(tiny: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LoRA weights that are merged into an offloaded weight would be lost without an error."""
+    from transformers import LlamaForCausalLM
+
+    load = LlamaForCausalLM.from_pretrained
+
+    def offloaded(*places: Any, **named: Any) -> Any:
+        model, info = load(*places, **named)
+        model.model.layers[1].to("meta")
+        return model, info
+
+    monkeypatch.setattr(LlamaForCausalLM, "from_pretrained", offloaded)
+    with pytest.raises(OptionsError, match=r"service nextgpt: the weights of vicuna do not fit.*device_map"):
+        loaded(tiny)
 
 
 def test_vicunas_tokenizer_serves_a_delta_without_one(copied: Options) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from omnigap.errors import ContractError
 from omnigap.v1 import model_service_pb2 as pb
-from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality, Reason
+from omnigap.vocabulary import CONDITIONS, Architecture, Condition, Modality
 from omnigap_services.adapter import Card
 from omnigap_services.cascade.adapter import CascadeAdapter
 from omnigap_services.cascade.messages import card_of
 from tests.helpers.in_process import Host
 from tests.helpers.serve_command import Launch, announced
 from tests.helpers.serve_process import Served
+from tests.services.nextgpt.conftest import Make
 
 PROGRAM = "omnigap_services.nextgpt.adapter:NextgptAdapter"
 PICTURE = Image.effect_noise((300, 90), 90).convert("RGB")
@@ -59,16 +59,9 @@ def test_a_cascade_reads_its_answers_aloud(written: Served, espeak: Served, host
         assert abs(reply.audio.samples).max() > 0.1
 
 
-def test_the_control_stays_a_control_behind_a_voice(launch: Launch, espeak: Served, host_adapter: Host) -> None:
-    ready = announced(launch(PROGRAM, "--tiny", "--exit-with-parent", "--options", "audio_control = true"))
-    address = f"{ready['host']}:{ready['port']}"
-    spoken = host_adapter(CascadeAdapter({"llm": address, "tts": espeak.address, "asr": "none"}))
+def test_the_control_stays_a_control_behind_a_voice(make: Make, espeak: Served, host_adapter: Host) -> None:
+    control = host_adapter(make(loaded=False, audio_control=True))
+    spoken = host_adapter(CascadeAdapter({"llm": control.address, "tts": espeak.address, "asr": "none"}))
     found = card(spoken).conditions
     for name in ("s2t", "s2s"):
         assert "a control at chance level" in found[Condition.parse(name)].reason
-
-
-def test_speech_alone_is_refused(written: Served) -> None:
-    with pytest.raises(ContractError, match="no voice") as caught:
-        written.ask(PICTURE, output=Modality.SPEECH)
-    assert caught.value.reason is Reason.UNSUPPORTED_CONDITION
