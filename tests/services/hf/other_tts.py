@@ -11,8 +11,13 @@ from omnigap_services.hf.tts import tiny
 from omnigap_services.hf.tts.tiny import EMBEDDING, vits
 
 
+def vits_of_letters(folder: Path) -> Path:
+    """The VITS of --tiny with the alphabet of MMS-TTS for English: no digits and no punctuation."""
+    return vits(folder, alphabet="abcdefghijklmnopqrstuvwxyz'- ")
+
+
 def vits_of_two(folder: Path) -> Path:
-    """The same with two speakers."""
+    """The VITS of --tiny with two speakers."""
     return vits(folder, speakers=2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import sys
 import threading
 from pathlib import Path
@@ -15,7 +16,6 @@ from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import Modality, Reason
 from omnigap_services.hf.chat import tiny as tiny_chat
-from omnigap_services.hf.tts import tiny as tiny_tts
 from omnigap_services.hf.tts.adapter import TtsAdapter
 from omnigap_services.options import OptionsError
 from omnigap_services.server.describe import settings_of
@@ -28,7 +28,7 @@ TEXT = "What is twelve plus seven?"
 
 @pytest.fixture(scope="module")
 def vits(built: Built, hosted: Host) -> Served:
-    return hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "words_per_minute": 150}))
+    return hosted(TtsAdapter({"model": str(built(other_tts.vits_of_letters)), "words_per_minute": 150}))
 
 
 def speecht5_options(folder: Path, **options: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_a_text_with_letters_unknown_to_the_voice_is_refused(built: Built, hoste
     assert caught.value.reason is Reason.BAD_REQUEST
     with pytest.raises(ContractError, match="nothing to say"):
         speech(vits, "?!")
-    literal = hosted(TtsAdapter({"model": str(built(tiny_tts.vits)), "spell_out": "no"}))
+    literal = hosted(TtsAdapter({"model": str(built(other_tts.vits_of_letters)), "spell_out": "no"}))
     with pytest.raises(ContractError, match=r"no letters for 1 2 \+ 7"):
         speech(literal, "What is 12 + 7?")
 
@@ -106,7 +106,7 @@ def test_words_per_minute_sets_the_rate_and_is_refused_out_of_range(vits: Served
 
 
 def test_a_rate_is_refused_if_the_voices_own_is_unknown(built: Built, hosted: Host) -> None:
-    served = hosted(TtsAdapter({"model": str(built(tiny_tts.vits))}))
+    served = hosted(TtsAdapter({"model": str(built(other_tts.vits_of_letters))}))
     with pytest.raises(ContractError, match="set words_per_minute"):
         speech(served, voice=pb.VoiceSettings(words_per_minute=150))
 
@@ -120,6 +120,31 @@ def test_speakers_differ(built: Built, hosted: Host, speecht5: Served) -> None:
         assert speech(served).samples.tobytes() == sounds[0]
         with pytest.raises(ContractError, match=names[1]):
             speech(served, voice=pb.VoiceSettings(name="unknown"))
+
+
+@pytest.mark.parametrize("model", ["vits", "speecht5"])
+def test_a_tiny_voice_speaks_arbitrary_signs_and_refuses_other_scripts(
+    model: str, tmp_path: Path, hosted: Host
+) -> None:
+    served = hosted(TtsAdapter(TtsAdapter.build_tiny({"model": model}, tmp_path)))
+    for text in (string.ascii_letters, string.digits, string.punctuation, *"?|~", "Straße, œuvre, Žižkov: «¿qué?»"):
+        assert speech(served, text).seconds > 0
+    with pytest.raises(ContractError, match="안"):
+        speech(served, "안녕")
+
+
+@pytest.mark.parametrize(("voices", "used"), [({"ann": "0"}, ["ann"]), ({"ann": "3", "bob": "1"}, ["ann", "bob"])])
+def test_a_tiny_vits_has_the_speakers_that_options_number(
+    voices: dict[str, str], used: list[str], tmp_path: Path, hosted: Host
+) -> None:
+    served = hosted(TtsAdapter(TtsAdapter.build_tiny({"voices": voices}, tmp_path)))
+    assert [voice.name for voice in served.describe().voices] == used
+
+
+def test_a_tiny_vits_of_a_speaker_number_that_is_no_speaker_is_refused_when_it_loads(tmp_path: Path) -> None:
+    options = TtsAdapter.build_tiny({"voices": {"ann": "9" * 9}}, tmp_path)
+    with pytest.raises(OptionsError, match="use 0 to 9999"):
+        TtsAdapter(options).load()
 
 
 def test_options_name_speakers_and_the_default(built: Built, hosted: Host) -> None:
@@ -182,7 +207,7 @@ def test_cancelling_a_call_stops_the_synthesis(built: Built, hosted: Host) -> No
 
 
 def test_another_process_gives_the_same_samples_and_digest(built: Built, serve: Serve, vits: Served) -> None:
-    options = {"model": str(built(tiny_tts.vits)), "words_per_minute": 150, "cpu_threads": 1}
+    options = {"model": str(built(other_tts.vits_of_letters)), "words_per_minute": 150, "cpu_threads": 1}
     other = serve("hf-tts", options)
     assert other.describe().digest == vits.describe().digest
     assert np.array_equal(speech(other).samples, speech(vits).samples)

@@ -50,8 +50,8 @@ MEDIA_TEMPLATE = (
 _TEXT = r"^(?!.*(vl|vision|video|audio|omni|moe|asr|tts|embed|a\d+b))"
 
 
-# What answers consist of, by its place among the last 96 tokens of `fast_tokenizer`: a to z and the space. A voice of
-# `hf-tts` may refuse other characters, and a cascade of tiny parts would then have no answer.
+# What answers consist of, by its place among the last 96 tokens of `fast_tokenizer`: a to z and the space, which every
+# voice of a cascade can speak.
 _LETTERS = 96
 _WRITTEN = (*range(ord("a") - 33, ord("z") - 32), 94)
 

@@ -32,6 +32,16 @@ from omnigap_services.torch_utils.tiny import Kind, chosen, spread, tiny_options
 EMBEDDING = 8
 """Numbers of a speaker's embedding; 512 in real checkpoints."""
 
+ALPHABET = "".join(character for character in map(chr, range(0x180)) if character.isprintable())
+"""ASCII and the letters of Western and Central Europe. Real voices know fewer and refuse a text with any other: a
+cascade of tiny models could then not speak its answers, which consist of arbitrary signs."""
+
+# The token between letters, id 0: for private use, so texts do not contain it.
+_BLANK = "\ue000"
+
+# Over the largest real voices, and a number of speakers that fits into memory.
+_MAX_SPEAKERS = 10_000
+
 
 def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
     """Writes the checkpoint that the option `model` means, and returns the options that serve it."""
@@ -46,19 +56,25 @@ def build(options: Mapping[str, object], folder: Path) -> dict[str, object]:
             np.save(path, np.random.default_rng(number).standard_normal(EMBEDDING).astype(np.float32))
         checkpoint |= {"vocoder": str(folder / "vocoder"), "voices": voices}
     else:
-        # As many speakers as the option `voices` numbers.
-        speakers = 1 + max((int(speaker) for speaker in given.voices.values() if speaker.isdecimal()), default=0)
-        write(replace(kind, build=partial(vits, speakers=speakers)), folder)
+        write(replace(kind, build=partial(vits, speakers=_speakers(given.voices))), folder)
     return tiny_options(options, checkpoint, {}, ("revision", "vocoder_revision"))
 
 
-def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
-    """A VITS as MMS-TTS has it: lower-case letters, apostrophe, hyphen and space, no digits, no punctuation."""
-    letters = ["|", *"abcdefghijklmnopqrstuvwxyz'- "]  # the first is the blank between letters
+def _speakers(voices: Mapping[str, str]) -> int:
+    """As many as the option `voices` numbers; at least two with named voices, since a VITS of one speaker has none."""
+    if not voices:
+        return 1
+    numbers = (int(speaker) for speaker in voices.values() if speaker.isdecimal() and len(speaker) < 10)
+    return min(max((2, *(number + 1 for number in numbers))), _MAX_SPEAKERS)
+
+
+def vits(folder: Path, speakers: int = 1, alphabet: str = ALPHABET, **reading: bool) -> Path:
+    """A VITS of the layout of MMS-TTS, which reads letters."""
+    letters = [_BLANK, *alphabet]
     vocabulary = folder / "letters.json"
     vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
     reads = {"normalize": True, "phonemize": False, "is_uroman": False, **reading}
-    tokenizer = VitsTokenizer(str(vocabulary), pad_token="|", unk_token="|", language="eng", **reads)
+    tokenizer = VitsTokenizer(str(vocabulary), pad_token=_BLANK, unk_token=_BLANK, language="eng", **reads)
     config = VitsConfig(
         vocab_size=len(letters),
         hidden_size=16,
@@ -95,14 +111,13 @@ def vits(folder: Path, speakers: int = 1, **reading: bool) -> Path:
 
 
 def speecht5(folder: Path) -> Path:
-    """SpeechT5 with its own alphabet, and its vocoder in a folder below."""
-    text = "".join(map(chr, range(ord("a"), ord("z") + 1)))
+    """SpeechT5, and its vocoder in a folder below."""
     spoken = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(text), text.upper(), "hello, world. what's it? the end!"] * 20),
+        sentence_iterator=iter([" ".join(ALPHABET)]),
         model_writer=spoken,
         model_type="char",
-        vocab_size=70,
+        vocab_size=len(ALPHABET) + 5,
         hard_vocab_limit=False,
         bos_id=0,
         pad_id=1,
@@ -133,7 +148,7 @@ def speecht5(folder: Path) -> Path:
     model = SpeechT5ForTextToSpeech(config)
     spread(model)
     with torch.no_grad():
-        model.speech_decoder_postnet.prob_out.bias.fill_(-2.0)  # it would end at once
+        model.speech_decoder_postnet.prob_out.bias.fill_(-1.5)  # with 0 it would end at once
     model.save_pretrained(folder)
     extractor = SpeechT5FeatureExtractor(num_mel_bins=8)
     SpeechT5Processor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
