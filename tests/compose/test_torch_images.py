@@ -20,7 +20,7 @@ SERVICES = {
     "qwen-omni": ("qwen_omni", "50080"),
 }
 """Package of services/omnigap_services and published port of each service on PyTorch."""
-IN_CI = ("hf-chat",)
+IN_CI = ("anygpt", "nextgpt")
 """Services whose tiny container every test run starts; `--images` starts all of them."""
 SIX = {"qwen-omni": 6, "anygpt": 6}
 """Number of conditions of the models that answer in speech."""
