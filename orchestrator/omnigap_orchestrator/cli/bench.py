@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ def latency(
     from omnigap_orchestrator.config.services import FleetKind
     from omnigap_orchestrator.pipeline.folder import RunFolder
     from omnigap_orchestrator.pipeline.scope import RunScope
+    from omnigap_orchestrator.results import random_weights_of, read_own_results
 
     folder = RunFolder(run_dir or DEFAULT_RUN)
     scope = RunScope.parse(split(models), split(conditions), ("generate",))
@@ -88,7 +90,7 @@ def latency(
         data = {"run": folder.name, "asked": found.asked, "unanswered": found.unanswered}
         print_json({**data, "idle_latency": table.to_dicts()})
     else:
-        _print(rows_of(table, LatencyRow), folder)
+        _print(rows_of(table, LatencyRow), folder, random_weights_of(read_own_results(folder.results)))
     ctx.exit(INCOMPLETE if found.unanswered or not found.asked else 0)
 
 
@@ -112,11 +114,16 @@ async def _measure(
         return found
 
 
-def _print(rows: list[LatencyRow], folder: RunFolder) -> None:
-    """Prints median and 95th percentile of the latency, and the median of the time in the queue."""
+def _print(rows: list[LatencyRow], folder: RunFolder, random: Mapping[str, Sequence[str]]) -> None:
+    """Prints median and 95th percentile of the latency, and the median of the time in the queue.
+
+    Args:
+        random: as returned by `random_weights_of`; the heading marks models in it.
+    """
 
     from omnigap_orchestrator.analysis.latency import answers_needed
     from omnigap_orchestrator.cli.tables import print_lines, print_table
+    from omnigap_orchestrator.report.statements import random_mark
 
     console = Terminal()
     by_cell: dict[tuple[str, str], dict[tuple[str, float], LatencyRow]] = {}
@@ -132,7 +139,8 @@ def _print(rows: list[LatencyRow], folder: RunFolder) -> None:
                 ]
                 cells.append([condition, str(whole.n), *shown])
         headings = ["condition", "answers", "median latency", "95th percentile", "median in queue"]
-        print_table(console, f"{model}: one question at a time", headings, cells)
+        mark = random_mark(random.get(model, ()))
+        print_table(console, f"{model}{f' ({mark})' if mark else ''}: one question at a time", headings, cells)
     if any(row.quantile == 0.95 and row.seconds is None for row in rows):
         print_lines(
             console, [f"A 95th percentile takes {answers_needed(0.95)} answers: --items {answers_needed(0.95)}."]

@@ -65,7 +65,7 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
     """Sample sizes from the pilot, else from the results of this run, else from an assumed accuracy of 70 %.
 
     Raises:
-        TableError: the pilot has no results, or too few to estimate a variance.
+        TableError: the pilot has no results, too few to estimate a variance, or only those of random weights.
     """
     import polars as pl
 
@@ -81,6 +81,8 @@ def needs_of(config: Config, pilot: Path | None, own_results: Path) -> Needs:
         results = results_of(source)
         # Variances of noise say nothing about a model.
         results = results.filter(~pl.col("model").is_in(list(random_weights_of(results))))
+        if pilot is not None and results.is_empty():
+            raise TableError(f"{pilot} (--pilot) has answers of random weights only: give a run with real weights")
         scores = score_matrices(item_scores(results))
         frame = pilot_needs(scores, "t2t", section.target_gap, section.power, section.alpha)
         if not frame.is_empty():

@@ -303,7 +303,8 @@ def architecture_plot(
         grid[0][0].set_xlim(min(gaps) - room, max(gaps) + room)
         for axes, condition in zip(grid[0], conditions, strict=True):
             _rows_axes(axes, [formatting.type_words(t) for t in types])
-            axes.locator_params(axis="x", nbins=5)
+            # Without labels at the edges, where they would touch those of the next panel.
+            axes.locator_params(axis="x", nbins=5, prune="both")
             axes.axvline(0, color=svg.MUTED, linewidth=1.2)
             axes.set_title(condition, fontsize=12.5, fontweight="bold", loc="left")
             axes.set_xlabel("gap, points")

@@ -12,7 +12,7 @@ import pytest
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap_orchestrator.results import RESULTS_SCHEMA, random_weights_of, read_own_results
 from omnigap_services.adapter import Part
-from tests.helpers.running import Setting, item, served_trio
+from tests.helpers.running import Setting, item, orchestrate, served_trio
 from tests.helpers.served_doubles import Double, Serve, say
 
 JUDGED = item("open", answers=[], answer_type="open", metric="judge")
@@ -111,3 +111,12 @@ def test_cards_and_results_from_before_the_field_are_not_random(tmp_path: Path) 
 @pytest.mark.parametrize("values", [[True], [0.5], ["yes"], [["model"]], [None]])
 def test_a_column_of_the_same_name_in_a_table_of_another_tool_marks_nothing(values: list[object]) -> None:
     assert random_weights_of(pl.DataFrame({"model": ["omni"], "random_weights": values})) == {}
+
+
+async def test_latencies_on_an_idle_service_are_marked_too(tmp_path: Path, host: Serve) -> None:
+    served, _, _, _ = await served_trio(host, tmp_path)
+    setting = Setting(tmp_path, {"omni": [await host(paris(random_weights=True))]}, served.scorer, served.tts)
+    await setting.drive()
+    where = ("--run-dir", setting.folder.root, "--items", "1", "--conditions", "t2t")
+    ended = await orchestrate("bench", "latency", *where, folder=tmp_path)
+    assert "omni (random weights): one question at a time" in ended.out, ended.err

@@ -30,7 +30,7 @@ from omnigap_orchestrator.report.overview import model_views
 from omnigap_orchestrator.report.sections import Section, all_sections
 from omnigap_orchestrator.report.statements import across_models_text, random_mark, random_text
 from omnigap_orchestrator.report.warnings import run_warnings
-from omnigap_orchestrator.results import RANDOM_ROLES
+from omnigap_orchestrator.results import RANDOM_ROLES, TableError
 from tests.orchestrator.report.fake_run import FakeRun, make_run
 
 NAMES = ("cascade", "omni-7b", "tiny-moe")
@@ -175,6 +175,8 @@ def test_sample_sizes_are_not_estimated_from_random_weights(
     marked(three, *NAMES).results.write_parquet(path)
     assumed = needs_of(Config(), None, path)
     assert assumed.pilot is None and {row.model for row in assumed.rows} == {None}
+    with pytest.raises(TableError, match="random weights only"):
+        needs_of(Config(), path, path)
 
 
 def test_no_sample_size_and_no_equivalence_is_stated_about_random_weights(
