@@ -21,19 +21,21 @@ import click
 
 VERSION = "4.34.1"
 
-# Name, task of the authors' Prompter, typed text, codes of a picture, codes of a clip, written answer to read aloud.
-Case = tuple[str, str, str, list[int], list[int], str | None]
+# Name, task of the authors' Prompter, typed text, codes of pictures, codes of clips, written answer to read aloud.
+Case = tuple[str, str, str, list[list[int]], list[list[int]], str | None]
 CASES: list[Case] = [
     ("question", "interleaved", "What is the capital of France?", [], [], None),
     ("two lines", "interleaved", "What is it?\nAnswer with one word.", [], [], None),
     ("spaces", "interleaved", "  A  question  with   spaces ", [], [], None),
     ("not ascii", "interleaved", "Où est-ce? 北京 \U0001f5e3 done", [], [], None),
-    ("speech", "Speech-Instruction", "", [], [0, 1, 1023, 7, 7], None),
-    ("speech and text", "interleaved", "Answer with one word.", [], [5, 1000], None),
-    ("picture", "Image Conversation", "What is this?", [0, 8191, *range(30)], [], None),
-    ("picture, one word", "Image QA", "What is this?", [*range(32)], [], None),
+    ("speech", "Speech-Instruction", "", [], [[0, 1, 1023, 7, 7]], None),
+    ("speech and text", "interleaved", "Answer with one word.", [], [[5, 1000]], None),
+    ("two clips", "interleaved", "Answer with one word.", [], [[5, 1000]] * 2, None),
+    ("picture", "Image Conversation", "What is this?", [[0, 8191, *range(30)]], [], None),
+    ("picture, one word", "Image QA", "What is this?", [[*range(32)]], [], None),
+    ("two pictures", "interleaved", "Which one?", [[*range(32)]] * 2, [], None),
     ("read aloud", "interleaved", "Who was it?", [], [], "It was nobody."),
-    ("picture read aloud", "Image Conversation", "Who is it?", [*range(100, 132)], [], "a b c"),
+    ("picture read aloud", "Image Conversation", "Who is it?", [[*range(100, 132)]], [], "a b c"),
 ]
 
 
@@ -58,8 +60,7 @@ def main(checkout: Path, tokenizer_model: Path, output: Path) -> None:
     # In one call: this version builds its index of added tokens again at each.
     tokenizer.add_tokens([*prompter.special_tokens[:4], *runs, *prompter.special_tokens[4:]])
     found: list[dict[str, Any]] = []
-    for name, task, text, image, speech, answer in CASES:
-        images, clips = ([codes] if codes else [] for codes in (image, speech))
+    for name, task, text, images, clips, answer in CASES:
         made = prompter.Prompter().generate_insturction_prompt(
             task,
             text,

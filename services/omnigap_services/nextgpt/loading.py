@@ -30,7 +30,7 @@ DELTA, IMAGEBIND = "pytorch_model.pt", "imagebind_huge.pth"
 _EMBEDDINGS, _HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 # Of both training runs that the delta may come from: with LoRA around the model (the last one), and without.
-_LLM = re.compile(r"llama_model\.(base_model\.model\.)?")
+_LLM = re.compile(r"^llama_model\.(base_model\.model\.)?")
 _LORA = re.compile(r"(model\.layers\.\d+\.self_attn\.[qkvo]_proj)\.lora_([AB])\.default\.weight")
 # Layers that turn signal tokens into pictures, videos and sounds; a second name of the embeddings.
 _DELTA_UNUSED = ("gen_text_hidden_fcs*", "input_embeddings.weight")
@@ -203,6 +203,12 @@ def _merge(llm: Any, tensors: Mapping[str, torch.Tensor], alpha: float, vector: 
     if len(named) < len(tensors):
         raise OptionsError(f"{who} has weights of the language model twice, with and without base_model: keep one set")
     lora = {match.groups(): named.pop(name) for name in list(named) if (match := _LORA.fullmatch(name))}
+    if not lora:
+        others = [name for name in tensors if "lora" in name] or list(tensors)
+        raise OptionsError(
+            f"{who} has no LoRA weights under the names of NExT-GPT's training (llama_model.base_model.model.model."
+            f"layers.0.self_attn.q_proj.lora_A.default.weight, ...), but {shortened(others)}: rename them"
+        )
     _merge_lora(llm, lora, alpha, who)
     # The model's own tables under their names, so that tensors are copied into them.
     holder = nn.ModuleDict({"llama_proj": nn.Linear(vector, llm.config.hidden_size)})

@@ -19,7 +19,7 @@ from tests.services.anygpt.recorded import picture, tone
 from tests.services.anygpt.scripted import ADDED, GOLDEN, MODEL, SENTENCEPIECE, WORDS, builder
 
 # Reading the 17,420 added tokens takes part of a second.
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=12, deadline=None)
 
 
 def vocabulary(added: dict[str, int]) -> Vocabulary:
@@ -28,16 +28,17 @@ def vocabulary(added: dict[str, int]) -> Vocabulary:
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 def test_prompts_have_the_ids_of_the_authors_tokenizer(case: dict[str, Any]) -> None:
-    (speech,), (image,) = case["speech"] or [None], case["images"] or [None]
+    # Several carriers of a case have the same codes.
+    speech, image = (next(iter(case[kind]), None) for kind in ("speech", "images"))
     form = "{image} {text} Please provide an accurate answer consisting of only one word or phrase."
     changed = {"image_template": form} if case["task"] == "Image QA" else {}
     made = builder(speech, image, **changed)
-    carrier: list[InputPart] = [tone(1.0)] if speech else [picture()] if image else []
+    carrier: list[InputPart] = [tone(1.0)] * len(case["speech"]) + [picture()] * len(case["images"])
     text = [case["text"]] if case["text"] else []
     prompt = made.prompt(Request((*carrier, *text), Modality.TEXT))
     ids = list(prompt.ids) if case["answer"] is None else made.continued(prompt, case["answer"])
     assert ids == case["ids"]
-    assert (prompt.speech_tokens, prompt.image_tokens) == (len(speech or []), len(image or []))
+    assert (prompt.speech_tokens, prompt.image_tokens) == (sum(map(len, case["speech"])), sum(map(len, case["images"])))
 
 
 def test_a_carrier_and_an_instruction_are_two_lines_and_a_request_may_set_the_system_prompt() -> None:
@@ -48,20 +49,6 @@ def test_a_carrier_and_an_instruction_are_two_lines_and_a_request_may_set_the_sy
     assert texts[0].startswith("[Human]")
     assert texts[1].startswith("Be brief.\n[Human]")
     assert all(text.endswith("[Human]: a\nb<eoh>\n[MMGPT]:") for text in texts)
-
-
-@pytest.mark.parametrize(("carrier", "kind"), [(tone(1.0), "speech"), (picture(), "image")])
-def test_each_of_several_carriers_has_its_own_marks(carrier: InputPart, kind: str) -> None:
-    """The authors' program writes them one after another, with a space between them."""
-    prompt = builder([5, 6], [1, 2, 3], speech_template="{speech} {text}").prompt(
-        Request((carrier, carrier, "Which?"), Modality.TEXT)
-    )
-    run = getattr(WORDS, kind)
-    codes = [5, 6] if kind == "speech" else [1, 2, 3]
-    once, space = run.ids(codes), SENTENCEPIECE.encode(" ")
-    place = prompt.ids.index(run.start)
-    assert list(prompt.ids[place:])[: 2 * len(once) + len(space)] == [*once, *space, *once]
-    assert (prompt.speech_tokens or prompt.image_tokens) == 2 * len(codes)
 
 
 @few

@@ -159,7 +159,7 @@ def test_a_folder_without_the_files_is_refused(folder: Path, tmp_path: Path) -> 
         load(tmp_path)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_every_tensor_is_needed(folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     tensors = torch.load(folder / "ckpt.dev", weights_only=True)
