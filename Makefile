@@ -29,7 +29,7 @@ run-real: $(VENV)/.real ## The same with real weights: Whisper tiny.en, SmolLM2-
 	$(BIN)/python weights/fetch.py
 	$(BIN)/omnigap-orchestrate run --config examples/real-cpu.toml $(ARGS)
 
-run-tiny: $(VENV)/.models ## The same with every model service and random weights: shows that all of them work here. Uses no GPU and no weights; installs PyTorch.
+run-tiny: $(VENV)/.models ## The same with five models of tiny random weights: shows that services, run and report work here. Needs no weights and no GPU; installs PyTorch.
 	$(BIN)/omnigap-orchestrate run --config examples/tiny.toml $(ARGS)
 
 test: $(VENV)/.test browser ## Run the tests.

@@ -185,7 +185,7 @@ def seed(checkout: Path, package_folder: str, folder: Path, full: bool) -> Row:
 
 
 def as_upstream() -> Callable[[Image.Image], Tensor]:
-    """The picture's way into the original encoder (seed_llama_tokenizer.py)."""
+    """The original's preprocessing of a picture (seed_llama_tokenizer.py)."""
     from torchvision import transforms
 
     normalise = transforms.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))

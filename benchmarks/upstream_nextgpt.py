@@ -2,13 +2,13 @@
 
     python benchmarks/upstream_nextgpt.py CHECKOUTS WHEELS
 
-CHECKOUTS holds a checkout of NExT-GPT in `nextgpt`. WHEELS holds what its pins have and this environment lacks, from
+CHECKOUTS has a checkout of NExT-GPT in `nextgpt`. WHEELS has the pinned packages that this environment lacks, from
 `pip install --no-deps --target WHEELS torchaudio pytorchvideo`; single modules of these are used. Other imports of the
 authors' code are replaced by stubs: nothing that they do is part of a text answer.
 
 The authors' classes make the weights. They are saved as their scripts save them, loaded by the service, and both get
-the same files as questions. Prints the commit, the sizes and the largest differences; fails if one is over 1e-4 or a
-token differs.
+the same files as questions. Prints the commit, the sizes and the largest differences; fails if one is over 1e-4 of
+the largest value, or a token differs.
 """
 
 from __future__ import annotations

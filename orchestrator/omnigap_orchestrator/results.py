@@ -150,5 +150,5 @@ def random_weights_of(results: pl.DataFrame) -> dict[str, tuple[str, ...]]:
 def not_representative(results: pl.DataFrame) -> frozenset[str]:
     """The models with random weights, which figures over several models leave out; none if all models have them."""
     random = frozenset(random_weights_of(results))
-    # A run that only tries the wiring still shows every figure.
+    # A run with only such models, such as `make run-tiny`, shows every figure.
     return random if random < set(results["model"]) else frozenset()

@@ -219,7 +219,7 @@ class Adapter(ABC):
     """A model behind the Generate server. One thread calls all its methods, unless its card asks for more `workers`.
 
     Attributes:
-        without_tiny: why it has no `build_tiny`, where it has none.
+        without_tiny: why it has no `build_tiny`, for the error message.
         on_restart: set by the server, for `request_restart`.
     """
 

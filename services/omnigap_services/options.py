@@ -8,7 +8,7 @@ import re
 import time
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,6 +100,16 @@ class GivenOptions:
     @property
     def merged(self) -> dict[str, object]:
         return {key: value for source in self.sources for key, value in source.options.items()}
+
+    def replaced_by(self, options: Mapping[str, object], title: str) -> GivenOptions:
+        """Sources that merge to `options`; those with other values, or without a source here, get the title."""
+        kept = [
+            replace(one, options={key: one.options[key] for key in one.options if key in options})
+            for one in self.sources
+        ]
+        merged = self.merged
+        changed = {key: value for key, value in options.items() if key not in merged or merged[key] != value}
+        return GivenOptions([*kept, Source(title, changed)])
 
     def origin(self, message: str) -> str:
         """Where the keys that a message names come from, for its end; all sources if it names none of them."""

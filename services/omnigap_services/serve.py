@@ -61,8 +61,8 @@ _OPTIONS_VARIABLE = "OMNIGAP_SERVE_OPTIONS"
 @click.option(
     "--tiny",
     is_flag=True,
-    help="Serve a tiny checkpoint of the same architecture with random weights, made at the start: to try the wiring "
-    "without weights or a GPU. Its answers say nothing about the model.",
+    help="Serve a tiny checkpoint of the same architecture with random weights, made at the start: to test addresses "
+    "and containers without weights or a GPU. Its answers say nothing about the model.",
 )
 @click.option(
     "--port-file",
@@ -112,7 +112,10 @@ def main(
     try:
         given = _given_options(config, texts)
         with _tiny_folder(name) if tiny else nullcontext() as folder:
-            adapter = _make(name, given.merged, folder)
+            kind = _class_for(name, given.merged)
+            if folder is not None:
+                given = _with_tiny(kind, name, given, folder)
+            adapter = kind(given.merged)
             parent = parent_gone(parent_pid) if exit_with_parent else None
             server_of = partial(Server, adapter, options, given.outdated if config is not None else None)
             restart = asyncio.run(_serve(name, server_of, port_file, announce, parent))
@@ -195,26 +198,27 @@ def _tiny_folder(name: str) -> Iterator[Path]:
         yield folder
 
 
-def _make(name: str, options: Mapping[str, object], tiny_folder: Path | None = None) -> Adapter:
-    """Creates the adapter without loading it; raises OptionsError, TinyError and ServiceError."""
+def _class_for(name: str, options: Mapping[str, object]) -> type[Adapter]:
+    """The adapter's class; raises ServiceError, and OptionsError if it would ignore its options silently."""
     kind = adapter_class(name)
-    # An adapter without its own constructor would ignore its options silently.
     if options and kind.__init__ is Adapter.__init__:
         raise OptionsError(f"service {name} takes no options, but got {', '.join(options)}")
-    return kind(options if tiny_folder is None else _with_tiny(kind, name, options, tiny_folder))
+    return kind
 
 
-def _with_tiny(kind: type[Adapter], name: str, options: Mapping[str, object], folder: Path) -> dict[str, object]:
+def _with_tiny(kind: type[Adapter], name: str, given: GivenOptions, folder: Path) -> GivenOptions:
     """Makes the tiny checkpoint, and returns the options that serve it."""
     try:
-        found = kind.build_tiny(options, folder)
+        made = kind.build_tiny(given.merged, folder)
     except OSError as error:
         raise TinyError(
             f"the tiny checkpoint of service {name} can't be written to {folder.parent} ({error}): set TMPDIR to a"
             " folder with more space"
         ) from error
+    if not isinstance(made, Mapping):
+        raise TinyError(f"build_tiny of service {name} returned {made!r}: it must return the options that serve it")
     _log.warning("--tiny: %s answers with tiny random weights, which say nothing about the model", name)
-    return found
+    return given.replaced_by(made, "--tiny")
 
 
 async def _serve(

@@ -58,7 +58,7 @@ async def test_one_run_has_every_type_and_asks_again_only_what_changed(tmp_path:
 
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["complete"] and summary["random_weights"] == {name: ["model"] for name in MODELS}
-    # No other warning: the loud one says it all.
+    # No other warning: this one covers all of them.
     assert [warning["key"] for warning in summary["warnings"]] == ["random-weights"]
     assert "cascade (its asr hf-asr-tiny, tts hf-tts-tiny, llm hf-chat-tiny)" in summary["warnings"][0]["text"]
     page = (folder / "report.html").read_text(encoding="utf-8")

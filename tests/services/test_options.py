@@ -9,7 +9,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnigap_services.options import GivenOptions, OptionsError, from_file, from_text
+from omnigap_services.options import GivenOptions, OptionsError, Source, from_file, from_text
 from tests.helpers.serve_command import Launch, announced, failure
 from tests.helpers.serve_process import Served
 
@@ -101,3 +101,11 @@ def test_a_wrong_text_is_named(launch: Launch, texts: tuple[str, ...], words: tu
 def test_a_wrong_variable_is_named(launch: Launch) -> None:
     message = failure(launch("echo", OMNIGAP_SERVE_OPTIONS="answr = 'x'"))
     assert "(answr: OMNIGAP_SERVE_OPTIONS)" in message
+
+
+def test_options_that_replace_others_keep_the_origin_of_those_that_are_unchanged() -> None:
+    given = GivenOptions([Source("--config a", {"model": "x", "revision": "r"}), Source("--options", {"words": 3})])
+    replaced = given.replaced_by({"model": "y", "words": 3, "limit": 1}, "--tiny")
+    assert replaced.merged == {"model": "y", "words": 3, "limit": 1}
+    message = "option 'model' is y; option 'words' is 3; option 'limit' is 1; option 'revision' is r"
+    assert replaced.origin(message) == "model: --tiny; words: --options; limit: --tiny"

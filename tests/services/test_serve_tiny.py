@@ -19,6 +19,7 @@ import sys, time
 from pathlib import Path
 from omnigap.vocabulary import Condition
 from omnigap_services.adapter import NATIVE, Adapter, Card, TinyError
+from omnigap_services.options import Options, read_options
 from omnigap_services.weights import content_revision
 
 class Fine(Adapter):
@@ -60,6 +61,23 @@ class Full(Fine):
     @classmethod
     def build_tiny(cls, options, folder):
         raise OSError(28, "No space left on device")
+
+class Strict(Fine):
+    def __init__(self, options):
+        super().__init__(read_options(StrictOptions, "strict", options).model_dump())
+
+    @classmethod
+    def build_tiny(cls, options, folder):
+        return {**Fine.build_tiny(options, folder), "depth": 3}
+
+class StrictOptions(Options):
+    checkpoint: str = ""
+    words: int = 3
+
+class Forgetful(Fine):
+    @classmethod
+    def build_tiny(cls, options, folder):
+        Fine.build_tiny(options, folder)
 
 class Without(Adapter):
     def load(self):
@@ -140,6 +158,9 @@ def test_a_signal_while_the_checkpoint_is_made_removes_it_too(launch: Launch, te
         ("own_model:Fine", "checkpoint = 'unknown'", "leave it out"),
         ("own_model:Full", "", "No space left on device): set TMPDIR"),
         ("own_model:Fine", "words = ", "not valid TOML"),
+        ("own_model:Strict", "words = 4", "unknown option 'depth' (known: checkpoint, words) (depth: --tiny)"),
+        ("own_model:Strict", "words = 'many'", "(words: --options; depth: --tiny)"),
+        ("own_model:Forgetful", "", "build_tiny of service own_model:Forgetful returned None"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_made_is_an_error_and_leaves_nothing(
@@ -180,7 +201,7 @@ def test_the_flag_can_come_from_the_environment(launch: Launch, temporary: Path,
     ("name", "reason"),
     [
         ("echo", "loads no weights"),
-        ("cascade", "loads no weights"),
+        ("cascade", "start those with --tiny"),
         ("openai", "loads no weights"),
         ("asr", "part of omnigap"),
         ("piper", "60 MB"),
@@ -191,6 +212,6 @@ def test_a_service_without_it_names_those_with_it(launch: Launch, temporary: Pat
     message = failure(launch(name, "--tiny", TMPDIR=str(temporary)))
     assert f"service {name} has no --tiny" in message
     assert reason in message
-    assert all(service in message for service in ("hf-asr", "hf-chat", "hf-tts", "qwen-omni"))
+    assert all(service in message for service in ("anygpt", "hf-asr", "hf-chat", "hf-tts", "nextgpt", "qwen-omni"))
     assert "Traceback" not in message
     assert list(temporary.glob("omnigap-*")) == []

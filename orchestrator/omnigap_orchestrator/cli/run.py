@@ -68,7 +68,7 @@ def print_result(summary: Summary, folder: RunFolder, *, as_json: bool) -> None:
     console, missing = Terminal(), _missing(summary, folder)
     print_models(console, summary.tables, summary.analysis.reference, summary.analysis.level, summary.random_weights)
     _print_controls(console, summary)
-    # The loudest one last, next to the path of the report: the tables above it may be pages long.
+    # The most serious one last, next to the path of the report: the tables above it may be pages long.
     for warning in sorted(summary.warnings, key=lambda given: given.key == RANDOM_WEIGHTS):
         style = "bold white on red" if warning.key == RANDOM_WEIGHTS else "yellow" if warning.title else "dim"
         console.print(warning.sentence().replace("`", ""), style=style, highlight=False, markup=False)

@@ -105,7 +105,7 @@ class ServiceConfig(StrictModel):
             `scorer` for asr, `tts` for espeak and piper, `ocr` for ocr, `model` for all others.
         replicas: number of processes. 0 starts none, which also removes a default service of this name.
         options: configuration of the service. None: that of the default service of this name, if there is one.
-        tiny: start it with a tiny checkpoint of the same architecture and random weights, to try the wiring.
+        tiny: start it with a tiny checkpoint of the same architecture and random weights, to test a configuration.
     """
 
     service: Name | None = None

@@ -50,7 +50,7 @@ def run_warnings(info: RunInfo, tables: Tables) -> tuple[RunWarning, ...]:
 
 
 RANDOM_WEIGHTS = "random-weights"
-"""Key of the warning about random weights, which report and terminal show more loudly than any other."""
+"""Key of the warning about random weights, which report and terminal show more prominently than any other."""
 
 
 def _random_weights(info: RunInfo, tables: Tables) -> RunWarning | None:

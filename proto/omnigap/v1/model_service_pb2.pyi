@@ -184,8 +184,8 @@ class DescribeResponse(_message.Message):
     date. Not covered by the digest.
     """
     random_weights: _builtins.bool
-    """The weights are random and tiny (`omnigap-serve --tiny`), or those of a part are: answers try the wiring and say
-    nothing about the model.
+    """The weights are random and tiny (`omnigap-serve --tiny`), or those of a part are: answers only test that calls work,
+    and say nothing about the model.
     """
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Capability]: ...

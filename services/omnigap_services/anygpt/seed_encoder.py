@@ -121,7 +121,7 @@ class SeedEncoder(nn.Module):
     @torch.inference_mode()
     def encode(self, pixels: Tensor) -> Tensor:
         """Ids of pictures: pixels of shape (batch, 3, 224, 224) to int64 of shape (batch, 32)."""
-        # One by one: in a batch rounding differs, and a near tie would give a picture other ids than alone.
+        # One by one: in a batch rounding differs, and with a near tie a picture's ids would depend on the others.
         return torch.cat([self._nearest(self.features(pixels[number : number + 1])) for number in range(len(pixels))])
 
     def _nearest(self, features: Tensor) -> Tensor:

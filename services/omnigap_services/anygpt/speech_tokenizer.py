@@ -95,7 +95,7 @@ class SpeechTokenizer(nn.Module):
         return torch.stack(codes)
 
     def encode_each(self, clips: Sequence[Tensor]) -> list[Tensor]:
-        """Codes of clips of any lengths, shape (samples,) each; each clip's are those that it has alone.
+        """Codes of clips of any lengths, shape (samples,) each; they do not depend on the other clips.
 
         Returns:
             One int64 tensor per clip, shape (levels, frames).

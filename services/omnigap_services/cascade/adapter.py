@@ -133,6 +133,8 @@ class ComposedAdapter(Adapter):
 class CascadeAdapter(ComposedAdapter):
     """A cascade whose language model is a service."""
 
+    without_tiny = "it composes other services: start those with --tiny"
+
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)
         self._options = read_options(CascadeOptions, "cascade", options)

@@ -28,7 +28,7 @@ class PiperAdapter(Adapter):
     piper-tts is GPL and its espeak-ng keeps global state, so it runs in a process that does nothing else.
     """
 
-    without_tiny = "a voice of Piper takes about 60 MB and no GPU: docs/models/tts.md"
+    without_tiny = "a voice of Piper takes about 60 MB and no GPU: docs/models/piper.md"
 
     def __init__(self, options: Mapping[str, object]) -> None:
         super().__init__(options)

@@ -108,7 +108,7 @@ def read_tensors(service: str, option: str, path: Path) -> dict[str, torch.Tenso
     except pickle.UnpicklingError as error:
         text = "holds pickled objects other than tensors, which could run code"
         raise wrong(
-            service, option, f"names {path}, which {text} ({_short(error)}): save its state dict alone"
+            service, option, f"names {path}, which {text} ({_short(error)}): save only its state dict"
         ) from error
     except Exception as error:  # zipfile, struct and torch's C++ code raise many kinds for a damaged file
         if is_out_of_memory(error):

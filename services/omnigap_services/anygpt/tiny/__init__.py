@@ -39,7 +39,7 @@ _LIMITS = {"max_new_tokens": 16, "max_speech_tokens": 50}
 
 
 def build(options: Mapping[str, object], folder: Path, seed: int = 0) -> dict[str, object]:
-    """Writes everything that the options do not leave out (about 15 MB), and returns the options that serve it."""
+    """Writes everything that the options do not leave out (about 27 MB), and returns the options that serve it."""
     checkpoint: dict[str, object] = {"checkpoint": str(folder / "AnyGPT-chat")}
     write_language_model(folder / "AnyGPT-chat", seed)
     if options.get("speech", True):
@@ -103,10 +103,10 @@ def added_tokens(first: int) -> dict[str, int]:
 
 
 def _shape(model: Any, colon: int, words: list[int], added: Mapping[str, int]) -> None:
-    """Gives the output matrix a walk through words and one through speech codes, so that answers end as usual.
+    """Sets the output matrix so that answers are fixed sequences ("walks") of words and of speech codes, which end.
 
-    The row of a token is the embedding of the token before it in the walk. So the question chooses where an answer
-    begins; then a few words follow, the mark of speech, some codes, and the mark of its end.
+    The row of a token is the embedding of the token before it in the walk. The question decides with which word an
+    answer begins; a few words, the mark of speech, some codes and the mark of its end follow.
 
     Args:
         colon: the id that ends every prompt.

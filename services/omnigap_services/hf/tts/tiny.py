@@ -33,8 +33,8 @@ EMBEDDING = 8
 """Numbers of a speaker's embedding; 512 in real checkpoints."""
 
 ALPHABET = "".join(character for character in map(chr, range(0x180)) if character.isprintable())
-"""ASCII and the letters of Western and Central Europe. Real voices know fewer and refuse a text with any other: a
-cascade of tiny models could then not speak its answers, which consist of arbitrary signs."""
+"""ASCII and the letters of Western and Central Europe. Real voices have fewer characters and refuse a text with
+any other: a cascade of tiny models could then not speak its answers, which consist of random characters."""
 
 # The token between letters, id 0: for private use, so texts do not contain it.
 _BLANK = "\ue000"
