@@ -121,10 +121,10 @@ class NextgptAdapter(Adapter):
         )
 
     def _conditions(self, model: Nextgpt) -> dict[Condition, Capability]:
-        heard = Capability(Support.ASSISTED, _CONTROL) if model.audio else None
+        control = Capability(Support.ASSISTED, _CONTROL) if model.audio else None
         return {
             Condition(Modality.TEXT, Modality.TEXT): NATIVE,
-            Condition(Modality.SPEECH, Modality.TEXT): heard or Capability(Support.UNSUPPORTED, _NO_SPEECH_INPUT),
+            Condition(Modality.SPEECH, Modality.TEXT): control or Capability(Support.UNSUPPORTED, _NO_SPEECH_INPUT),
             Condition(Modality.IMAGE, Modality.TEXT): _image_capability(self._options.letterbox, model.reads_images),
             **{
                 Condition(modality, Modality.SPEECH): Capability(Support.UNSUPPORTED, _NO_SPEECH_OUTPUT)
