@@ -7,6 +7,7 @@ import ctypes
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -32,6 +33,9 @@ _log = logging.getLogger(__name__)
 # From <linux/prctl.h>.
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 1.0
+
+# Of safetensors and torch, whose errors for a full disk are no OSError.
+_WRITE_FAILED = re.compile(r"\(os error \d+\)|PytorchStreamWriter failed writing")
 
 RESTART_STATUS = 75
 """Exit status of a service that has to be started again because its card is not correct. EX_TEMPFAIL of sysexits."""
@@ -210,7 +214,9 @@ def _with_tiny(kind: type[Adapter], name: str, given: GivenOptions, folder: Path
     """Makes the tiny checkpoint, and returns the options that serve it."""
     try:
         made = kind.build_tiny(given.merged, folder)
-    except OSError as error:
+    except Exception as error:
+        if not (isinstance(error, OSError) or _WRITE_FAILED.search(str(error))):
+            raise
         raise TinyError(
             f"the tiny checkpoint of service {name} can't be written to {folder.parent} ({error}): set TMPDIR to a"
             " folder with more space"

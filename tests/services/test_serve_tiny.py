@@ -62,6 +62,11 @@ class Full(Fine):
     def build_tiny(cls, options, folder):
         raise OSError(28, "No space left on device")
 
+class FullForSafetensors(Fine):
+    @classmethod
+    def build_tiny(cls, options, folder):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
 class Strict(Fine):
     def __init__(self, options):
         super().__init__(read_options(StrictOptions, "strict", options).model_dump())
@@ -157,6 +162,7 @@ def test_a_signal_while_the_checkpoint_is_made_removes_it_too(launch: Launch, te
     [
         ("own_model:Fine", "checkpoint = 'unknown'", "leave it out"),
         ("own_model:Full", "", "No space left on device): set TMPDIR"),
+        ("own_model:FullForSafetensors", "", "(os error 28)): set TMPDIR"),
         ("own_model:Fine", "words = ", "not valid TOML"),
         ("own_model:Strict", "words = 4", "unknown option 'depth' (known: checkpoint, words) (depth: --tiny)"),
         ("own_model:Strict", "words = 'many'", "(words: --options; depth: --tiny)"),
