@@ -7,13 +7,14 @@ import functools
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,12 @@ def requests(name: str) -> int:
     """Number of Generate calls that the only container of a service has answered since it started."""
     (count,) = requests_by_container(name).values()
     return count
+
+
+def stored_answers(folder: Path) -> dict[str, float]:
+    """Key and time of each answer in a run's journal. Unlike `requests`, not changed by other runs on this machine."""
+    with closing(sqlite3.connect(f"file:{folder}/journal.sqlite?mode=ro", uri=True)) as journal:
+        return dict(journal.execute("SELECT key, finished_at FROM answers"))
 
 
 def requests_by_container(name: str) -> dict[str, int]:
