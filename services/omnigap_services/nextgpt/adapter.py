@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from omnigap.errors import ContractError
 from omnigap.vocabulary import Architecture, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
 from omnigap_services.nextgpt.generation import Generation
@@ -19,8 +16,7 @@ from omnigap_services.options import read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
 from omnigap_services.torch_utils.decoding import DECODING_OPTIONS, Decoding, decoding_of
-from omnigap_services.torch_utils.streaming import TurnWriter
-from omnigap_services.torch_utils.text_generation import answer_groups
+from omnigap_services.torch_utils.text_generation import answer_turns
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
 _WARM_UP_TOKENS = 2
@@ -66,29 +62,14 @@ class NextgptAdapter(Adapter):
 
     def warm_up(self) -> Request | None:
         assert self._card is not None, "warm-up before load"
-        request = default_warm_up(self._card)
-        return dataclasses.replace(
-            request, decoding=dataclasses.replace(request.decoding, max_new_tokens=_WARM_UP_TOKENS)
-        )
+        return default_warm_up(self._card, _WARM_UP_TOKENS)
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        answer_groups(self._generation, self._groups(batch))
+        def decoding(request: Request) -> Decoding:
+            return decoding_of(request.decoding, self._options)
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[Decoding, list[TurnWriter]]]:
-        """Turns that can share a pass: equal decoding; sampled ones are not batched."""
-        groups: dict[Decoding, list[TurnWriter]] = defaultdict(list)
-        single: list[tuple[Decoding, list[TurnWriter]]] = []
-        for turn in batch:
-            try:
-                decoding = decoding_of(turn.request.decoding, self._options)
-            except ContractError as error:
-                turn.fail(error)
-                continue
-            if decoding.samples:
-                single.append((decoding, [TurnWriter(turn)]))
-            else:
-                groups[decoding].append(TurnWriter(turn))
-        return [*groups.items(), *single]
+        # Text and images share a pass: both are embeddings by then.
+        answer_turns(self._generation, batch, decoding, group_of=lambda _: ())
 
     def _card_of(self, model: Nextgpt) -> Card:
         options = self._options

@@ -22,7 +22,7 @@ from omnigap.errors import NO_AUDIO, ContractError, OmnigapError
 from omnigap.media import AudioClip
 from omnigap.v1 import model_service_pb2 as pb
 from omnigap.vocabulary import CONDITIONS, Modality, Support
-from omnigap_services.adapter import Adapter, Card, InputPart, Request
+from omnigap_services.adapter import Adapter, Card, DecodingOptions, InputPart, Request
 from omnigap_services.server.describe import describe
 from omnigap_services.server.metrics import Metrics
 from omnigap_services.server.metrics_port import MetricsPort
@@ -214,10 +214,13 @@ def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], tex
         loop.call_soon_threadsafe(call, text)
 
 
-def default_warm_up(card: Card) -> Request:
+def default_warm_up(card: Card, max_new_tokens: int | None = None) -> Request:
     """A small request in the last supported condition of the card, which exercises the most of a model.
 
     The order of the conditions puts speech output after text output, and image input last.
+
+    Args:
+        max_new_tokens: of the answer; None: the service's own limit.
 
     Raises:
         ValueError: for a card that supports no condition.
@@ -228,7 +231,8 @@ def default_warm_up(card: Card) -> Request:
     if not supported:
         raise ValueError(f"the card of {card.name} supports no condition: list at least one in its conditions")
     condition = supported[-1]
-    return Request(parts=(_carrier(condition.input, card),), output=condition.output)
+    decoding = DecodingOptions(max_new_tokens=max_new_tokens)
+    return Request(parts=(_carrier(condition.input, card),), output=condition.output, decoding=decoding)
 
 
 def _carrier(modality: Modality, card: Card) -> InputPart:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ import torch
 
 from omnigap.errors import ContractError
 from omnigap.vocabulary import FinishReason, Reason
-from omnigap_services.adapter import Completion, Request
+from omnigap_services.adapter import Completion, Request, Turn
 from omnigap_services.failures import is_out_of_memory
 from omnigap_services.torch_utils.decoding import Decoding
 from omnigap_services.torch_utils.generation import StopRows, seeded, split_on_oom
@@ -176,14 +177,42 @@ class TextGeneration(ABC, Generic[PromptT, DecodingT]):
         return next((ids[:place] for place, token in enumerate(ids) if token in self._end_ids), ids)
 
 
-def answer_groups(
-    generation: TextGeneration[Any, DecodingT], groups: Iterable[tuple[DecodingT, Sequence[TurnWriter]]]
+def answer_turns(
+    generation: TextGeneration[Any, DecodingT],
+    batch: Iterable[Turn],
+    decoding_of: Callable[[Request], DecodingT],
+    group_of: Callable[[Request], Hashable],
 ) -> None:
-    """Answers groups of turns that can share a pass, one after another; what runs out of memory is split."""
-    for decoding, writers in groups:
+    """Answers turns in as few passes as possible, one after another; what runs out of memory is split.
+
+    Args:
+        decoding_of: raises ContractError for a request that cannot be decoded, which fails alone.
+        group_of: turns share a pass if this and their decoding are equal; None: it gets a pass of its own, and so does
+            a turn with sampling.
+    """
+    for decoding, writers in _passes(batch, decoding_of, group_of):
         work = partial(generation.answer, decoding=decoding)
         try:
             split_on_oom(writers, work, lambda writer, error: writer.turn.fail(error))
-        except Exception as error:  # fails this group only: the other groups have not run yet
+        except Exception as error:  # fails this pass only: the other passes have not run yet
             for writer in writers:
                 writer.turn.fail(error)
+
+
+def _passes(
+    batch: Iterable[Turn], decoding_of: Callable[[Request], DecodingT], group_of: Callable[[Request], Hashable]
+) -> list[tuple[DecodingT, list[TurnWriter]]]:
+    shared: dict[tuple[DecodingT, Hashable], list[TurnWriter]] = defaultdict(list)
+    single: list[tuple[DecodingT, list[TurnWriter]]] = []
+    for turn in batch:
+        try:
+            decoding = decoding_of(turn.request)
+        except ContractError as error:
+            turn.fail(error)
+            continue
+        group = group_of(turn.request)
+        if decoding.samples or group is None:
+            single.append((decoding, [TurnWriter(turn)]))
+        else:
+            shared[decoding, group].append(TurnWriter(turn))
+    return [*((decoding, writers) for (decoding, _), writers in shared.items()), *single]

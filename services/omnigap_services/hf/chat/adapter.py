@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnigap.digest import sha256_hex
-from omnigap.errors import ContractError
 from omnigap.vocabulary import CONDITIONS, Condition, Modality, Support
 from omnigap_services.adapter import NATIVE, Adapter, Capability, Card, Request, Turn
 from omnigap_services.hf.chat.generation import Generation
@@ -20,8 +17,7 @@ from omnigap_services.hf.chat.prompt import PromptBuilder, media_of
 from omnigap_services.options import OptionsError, read_options
 from omnigap_services.server.lifecycle import default_warm_up
 from omnigap_services.source import source_hash
-from omnigap_services.torch_utils.streaming import TurnWriter
-from omnigap_services.torch_utils.text_generation import answer_groups
+from omnigap_services.torch_utils.text_generation import answer_turns
 from omnigap_services.torch_utils.versions import let_torchvision_import
 
 # Two tokens run both the prompt pass and a cached step; a full answer could take minutes.
@@ -76,30 +72,18 @@ class ChatAdapter(Adapter):
 
     def warm_up(self) -> Request | None:
         assert self._card is not None, "warm-up before load"
-        request = default_warm_up(self._card)
-        return dataclasses.replace(
-            request, decoding=dataclasses.replace(request.decoding, max_new_tokens=_WARM_UP_TOKENS)
-        )
+        return default_warm_up(self._card, _WARM_UP_TOKENS)
 
     def generate(self, batch: Sequence[Turn]) -> None:
-        answer_groups(self._generation, self._groups(batch))
+        def decoding_of(request: Request) -> ChatDecoding:
+            return chat_decoding(request.decoding, self._options)
 
-    def _groups(self, batch: Sequence[Turn]) -> list[tuple[ChatDecoding, list[TurnWriter]]]:
-        """Turns that can share a batch: equal decoding and the same kinds of media; sampled ones are not batched."""
-        groups: dict[tuple[ChatDecoding, frozenset[Modality]], list[TurnWriter]] = defaultdict(list)
-        single: list[tuple[ChatDecoding, list[TurnWriter]]] = []
-        for turn in batch:
-            try:
-                decoding = chat_decoding(turn.request.decoding, self._options)
-            except ContractError as error:
-                turn.fail(error)
-                continue
-            media = media_of(turn.request)
-            if decoding.samples or not self._can_batch(media):
-                single.append((decoding, [TurnWriter(turn)]))
-            else:
-                groups[decoding, media].append(TurnWriter(turn))
-        return [*((decoding, writers) for (decoding, _), writers in groups.items()), *single]
+        answer_turns(self._generation, batch, decoding_of, self._group_of)
+
+    def _group_of(self, request: Request) -> frozenset[Modality] | None:
+        """Questions with the same kinds of media can share a pass."""
+        media = media_of(request)
+        return media if self._can_batch(media) else None
 
     def _can_batch(self, media: frozenset[Modality]) -> bool:
         if not media:
