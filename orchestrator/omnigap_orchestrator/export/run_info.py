@@ -176,7 +176,7 @@ def _judge_info(cells: PlannedCells, card: pb.DescribeResponse | None) -> Servic
 
 
 def _helpers_of(card: pb.DescribeResponse) -> dict[str, str]:
-    """The external help that a card declares, by condition."""
+    """The reasons of the conditions that a card declares assisted, by condition."""
     parts = {condition.name: support_in(card, condition) for condition in CONDITIONS}
     return {name: reason for name, (support, reason) in parts.items() if support is Support.ASSISTED}
 

@@ -194,7 +194,7 @@ def _cell(
         title=f"{meaning}: interval by {formatting.method(accuracy.method)}",
         reference=name == reference,
         support="assisted" if assisted else "",
-        helpers=helpers or "with the help of an external service",
+        helpers=helpers or "with help from another model, or in a way that the model was not trained for",
     )
     if gap is None:
         return cell

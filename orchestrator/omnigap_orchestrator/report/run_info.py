@@ -17,7 +17,7 @@ class ServiceInfo:
         detail: other settings, such as decoding options.
         checkpoint: revision of the ASR weights that a model uses for speech input, if it reports them. It shows
             whether a model and the ASR scorer share a checkpoint.
-        helpers: condition -> which external service assists, for the conditions that the model declares assisted.
+        helpers: condition -> the reason that the model declares for each assisted condition.
         parts: role and name of each service or engine that a cascade is composed of, such as "llm SmolLM2".
         random_weights: it, or one of its parts, has random weights (`--tiny`).
         random_parts: the parts of which it is known.

@@ -47,7 +47,9 @@ class _SupportEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Support.Value
     SUPPORT_UNSPECIFIED: _Support.ValueType  # 0
     SUPPORT_NATIVE: _Support.ValueType  # 1
     SUPPORT_ASSISTED: _Support.ValueType  # 2
-    """The condition is answered with help from another model (a cascade's recogniser, a TTS voice): say which in `reason`."""
+    """The condition is answered with help from another model (a cascade's recogniser, a TTS voice), or in a way that the
+    model was not trained for: say which in `reason`.
+    """
     SUPPORT_UNSUPPORTED: _Support.ValueType  # 3
 
 class Support(_Support, metaclass=_SupportEnumTypeWrapper): ...
@@ -55,7 +57,9 @@ class Support(_Support, metaclass=_SupportEnumTypeWrapper): ...
 SUPPORT_UNSPECIFIED: Support.ValueType  # 0
 SUPPORT_NATIVE: Support.ValueType  # 1
 SUPPORT_ASSISTED: Support.ValueType  # 2
-"""The condition is answered with help from another model (a cascade's recogniser, a TTS voice): say which in `reason`."""
+"""The condition is answered with help from another model (a cascade's recogniser, a TTS voice), or in a way that the
+model was not trained for: say which in `reason`.
+"""
 SUPPORT_UNSUPPORTED: Support.ValueType  # 3
 Global___Support: _TypeAlias = Support  # noqa: Y015
 
