@@ -4,8 +4,8 @@
 
 The own text is what the model wrote before it was spoken. Where the speech says it and the calibration fits the
 answers, the corrected score estimates the score of the own text on the same items. Its interval also covers the
-sampling error of the items, which both scores share, so it contains the own text's score more often than it should. The
-standard error of the calibration alone is therefore printed beside the difference.
+sampling error of the items, which both scores share, so it contains the own text's score more often than it should.
+Therefore the output also has the part of the standard error that comes from the calibration, beside the difference.
 
 Exit codes: 0 every interval contains the own text's value, 1 one does not, 2 nothing to compare.
 """

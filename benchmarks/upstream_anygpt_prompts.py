@@ -34,7 +34,7 @@ CASES: list[Case] = [
     ("picture", "Image Conversation", "What is this?", [[0, 8191, *range(30)]], [], None),
     ("picture, one word", "Image QA", "What is this?", [[*range(32)]], [], None),
     ("two pictures", "interleaved", "Which one?", [[*range(32)]] * 2, [], None),
-    ("read aloud", "interleaved", "Who was it?", [], [], "It was nobody."),
+    ("read aloud", "interleaved", "Who was it?", [], [], "It was Marie Curie."),
     ("picture read aloud", "Image Conversation", "Who is it?", [[*range(100, 132)]], [], "a b c"),
 ]
 
