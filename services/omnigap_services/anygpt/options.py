@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from omnigap.errors import ContractError
-from omnigap.vocabulary import Modality, Reason
+from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Request
 from omnigap_services.torch_utils.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.decoding import bad_request, first_set, limit_of
 
 SERVICE = "anygpt"
 
@@ -159,23 +156,23 @@ def decoding_of(request: Request, options: AnygptOptions) -> Decoding:
     """
     requested = request.decoding
     if requested.beam_size not in (None, 1):
-        raise _bad_request(f"decoding.beam_size is {requested.beam_size}, but AnyGPT runs without beams: unset it")
+        raise bad_request(f"decoding.beam_size is {requested.beam_size}, but AnyGPT runs without beams: unset it")
     if request.words_per_minute is not None:
-        raise _bad_request(f"voice.words_per_minute is {request.words_per_minute:g}, but AnyGPT's rate is fixed")
+        raise bad_request(f"voice.words_per_minute is {request.words_per_minute:g}, but AnyGPT's rate is fixed")
     if request.voice:
-        raise _bad_request(f"voice {request.voice!r} does not exist: AnyGPT has no named voices (option voice_clip)")
-    temperature = _first(requested.temperature, options.temperature)
+        raise bad_request(f"voice {request.voice!r} does not exist: AnyGPT has no named voices (option voice_clip)")
+    temperature = first_set(requested.temperature, options.temperature)
     if not temperature and (requested.top_p not in (None, 1.0) or requested.top_k):
-        raise _bad_request("decoding sets top_p or top_k, which need a temperature over 0: set one, or unset them")
+        raise bad_request("decoding sets top_p or top_k, which need a temperature over 0: set one, or unset them")
     if requested.repetition_penalty is not None and requested.repetition_penalty <= 0:
-        raise _bad_request(f"decoding.repetition_penalty is {requested.repetition_penalty:g}: it must be over 0")
+        raise bad_request(f"decoding.repetition_penalty is {requested.repetition_penalty:g}: it must be over 0")
 
     def sampling(penalty: float) -> Sampling:
         return Sampling(
             temperature,
-            _first(requested.top_p, options.top_p),
-            _first(requested.top_k, options.top_k),
-            _first(requested.repetition_penalty, penalty),
+            first_set(requested.top_p, options.top_p),
+            first_set(requested.top_k, options.top_k),
+            first_set(requested.repetition_penalty, penalty),
         )
 
     reading = sampling(options.speech_repetition_penalty)
@@ -184,29 +181,7 @@ def decoding_of(request: Request, options: AnygptOptions) -> Decoding:
     return Decoding(
         text=reading if spoken else sampling(options.repetition_penalty),
         reading=reading,
-        max_new_tokens=_first(requested.max_new_tokens, options.max_new_tokens),
-        max_speech_tokens=_speech_limit(requested.extra, options.max_speech_tokens),
-        seed=_first(requested.seed, options.seed),
+        max_new_tokens=first_set(requested.max_new_tokens, options.max_new_tokens),
+        max_speech_tokens=limit_of(requested.extra, SPEECH_LIMIT, "tokens", options.max_speech_tokens),
+        seed=first_set(requested.seed, options.seed),
     )
-
-
-def _speech_limit(extra: Mapping[str, str], default: int) -> int:
-    if unknown := set(extra) - {SPEECH_LIMIT}:
-        raise _bad_request(
-            f"decoding.extra sets {', '.join(sorted(unknown))}, but the only known key is {SPEECH_LIMIT}"
-        )
-    value = extra.get(SPEECH_LIMIT)
-    if value is None:
-        return default
-    # Nine digits at most: Python refuses to read thousands of them.
-    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
-        raise _bad_request(f"decoding.extra.{SPEECH_LIMIT} is {value!r}: use a whole number of tokens, at least 1")
-    return int(value)
-
-
-def _first(requested: Any, configured: Any) -> Any:
-    return configured if requested is None else requested
-
-
-def _bad_request(text: str) -> ContractError:
-    return ContractError(Reason.BAD_REQUEST, text)

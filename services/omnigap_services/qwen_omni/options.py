@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import Field
 
-from omnigap.errors import ContractError
-from omnigap.vocabulary import Modality, Reason
+from omnigap.vocabulary import Modality
 from omnigap_services.adapter import Request
 from omnigap_services.torch_utils.checkpoint import CheckpointOptions
+from omnigap_services.torch_utils.decoding import bad_request, first_set, limit_of
 
 SERVICE = "qwen-omni"
 
@@ -121,28 +120,28 @@ class Defaults:
         """
         requested, options = request.decoding, self.options
         if requested.beam_size not in (None, 1):
-            raise _bad_request(
+            raise bad_request(
                 f"decoding.beam_size is {requested.beam_size}, but Qwen-Omni has no beam search: unset it"
             )
         if request.words_per_minute is not None:
-            raise _bad_request(f"voice.words_per_minute is {request.words_per_minute:g}, but Qwen-Omni's rate is fixed")
+            raise bad_request(f"voice.words_per_minute is {request.words_per_minute:g}, but Qwen-Omni's rate is fixed")
         temperature = requested.temperature or 0.0
         # Refused rather than ignored: the caller expects sampling.
         if not temperature and (requested.top_p not in (None, 1.0) or requested.top_k is not None):
-            raise _bad_request(
+            raise bad_request(
                 "decoding sets top_p or top_k, which need a temperature over 0: set one, or leave them unset"
             )
         return Decoding(
             speech=request.output is Modality.SPEECH,
-            max_new_tokens=options.max_new_tokens if requested.max_new_tokens is None else requested.max_new_tokens,
-            talker_max_new_tokens=_talker_limit(requested.extra, self.talker_max_new_tokens),
+            max_new_tokens=first_set(requested.max_new_tokens, options.max_new_tokens),
+            talker_max_new_tokens=limit_of(requested.extra, TALKER_LIMIT, "codec frames", self.talker_max_new_tokens),
             speaker=self._speaker(request.voice),
             temperature=temperature,
             top_p=requested.top_p,
             top_k=requested.top_k,
             repetition_penalty=requested.repetition_penalty,
             sampled_speech=options.profile == "upstream",
-            seed=options.seed if requested.seed is None else requested.seed,
+            seed=first_set(requested.seed, options.seed),
         )
 
     def _speaker(self, name: str | None) -> str:
@@ -152,23 +151,4 @@ class Defaults:
         for known in self.speakers:
             if known.lower() == name.lower():
                 return known
-        raise _bad_request(f"voice {name!r} is not a speaker of this checkpoint: use {', '.join(self.speakers)}")
-
-
-def _talker_limit(extra: Mapping[str, str], default: int) -> int:
-    if unknown := set(extra) - {TALKER_LIMIT}:
-        raise _bad_request(
-            f"decoding.extra sets {', '.join(sorted(unknown))}, but the only known key is {TALKER_LIMIT}"
-        )
-    value = extra.get(TALKER_LIMIT)
-    if value is None:
-        return default
-    if not value.isdecimal() or int(value) < 1:
-        raise _bad_request(
-            f"decoding.extra.{TALKER_LIMIT} is {value!r}: use a whole number of codec frames, at least 1"
-        )
-    return int(value)
-
-
-def _bad_request(text: str) -> ContractError:
-    return ContractError(Reason.BAD_REQUEST, text)
+        raise bad_request(f"voice {name!r} is not a speaker of this checkpoint: use {', '.join(self.speakers)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,7 @@ def decoding_of(requested: DecodingOptions, options: GenerationOptions, known_ex
     if unknown := sorted(set(requested.extra) - set(known_extra)):
         known = f"the only known key is {', '.join(known_extra)}" if known_extra else "this service has no such keys"
         raise bad_request(f"decoding.extra sets {', '.join(unknown)}, but {known}")
-    values = {name: _first(getattr(requested, name), getattr(options, name)) for name in DECODING_OPTIONS}
+    values = {name: first_set(getattr(requested, name), getattr(options, name)) for name in DECODING_OPTIONS}
     temperature, beams, penalty = values["temperature"], values["beam_size"], values["repetition_penalty"]
     if temperature > 0 and beams > 1:
         raise bad_request(f"decoding asks for temperature {temperature:g} and beam_size {beams}: set one of them")
@@ -93,8 +94,30 @@ def decoding_of(requested: DecodingOptions, options: GenerationOptions, known_ex
     return Decoding(**values, seed=(requested.seed or 0) if temperature > 0 else None)
 
 
-def _first(requested: Any, configured: Any) -> Any:
+def first_set(requested: Any, configured: Any) -> Any:
+    """The value of a request's field, or the option's if the request leaves it unset."""
     return configured if requested is None else requested
+
+
+def limit_of(extra: Mapping[str, str], key: str, unit: str, default: int) -> int:
+    """The limit that a request sets in `decoding.extra` under the only key that its service reads.
+
+    Args:
+        unit: what the limit counts, for the message.
+        default: used if the request does not set it.
+
+    Raises:
+        ContractError: BAD_REQUEST for another key, and for a value that is no whole number of at least 1.
+    """
+    if unknown := sorted(set(extra) - {key}):
+        raise bad_request(f"decoding.extra sets {', '.join(unknown)}, but the only known key is {key}")
+    value = extra.get(key)
+    if value is None:
+        return default
+    # Nine digits at most: Python refuses to read thousands of them.
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < 1:
+        raise bad_request(f"decoding.extra.{key} is {value!r}: use a whole number of {unit}, at least 1")
+    return int(value)
 
 
 def bad_request(text: str) -> ContractError:

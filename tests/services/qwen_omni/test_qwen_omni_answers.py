@@ -167,6 +167,7 @@ def test_speakers_differ(adapter: QwenOmniAdapter) -> None:
         ({"decoding": DecodingOptions(top_p=0.5)}, "top_p or top_k"),
         ({"decoding": DecodingOptions(extra={"tempo": "2"})}, "tempo"),
         ({"decoding": DecodingOptions(extra={TALKER_LIMIT: "many"})}, "'many'"),
+        ({"decoding": DecodingOptions(extra={TALKER_LIMIT: "9" * 5_000})}, TALKER_LIMIT),
         ({"voice": "Cherry"}, "Cherry"),
         ({"words_per_minute": 200.0}, "words_per_minute is 200"),
     ],
