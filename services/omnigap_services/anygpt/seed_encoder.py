@@ -17,10 +17,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from omnigap_services.anygpt.soundstorm import published_or
 from omnigap_services.torch_utils.checkpoint import shortened
 from omnigap_services.torch_utils.device import Placement, full_float32
-from omnigap_services.torch_utils.raw_checkpoint import load_tensors, read_tensors, wrong
+from omnigap_services.torch_utils.raw_checkpoint import load_tensors, read_tensors, sizes_beside, wrong
 from omnigap_services.torch_utils.versions import let_torchvision_import
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def load_seed_encoder(
     let_torchvision_import()
     file = path / FILE if path.is_dir() else path
     tensors = read_tensors(service, option, file)
-    published = published_or(service, option, file, _PUBLISHED)
+    published = sizes_beside(service, option, file, _PUBLISHED)
     lacking = _lacking_vision(tensors, published["vision_layers"])
     if vision is not None:
         if not lacking:

@@ -6,7 +6,6 @@ A conformer that fills masked codes in parallel (arXiv:2305.09636); the confiden
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch.nn import functional
 
 from omnigap_services.torch_utils.checkpoint import shortened
 from omnigap_services.torch_utils.device import Placement, full_float32
-from omnigap_services.torch_utils.raw_checkpoint import load_tensors, read_tensors, wrong
+from omnigap_services.torch_utils.raw_checkpoint import load_tensors, read_tensors, sizes_beside, wrong
 
 # Of the published model; the tensors don't determine it.
 _HEADS = 8
@@ -220,7 +219,7 @@ def load_soundstorm(service: str, option: str, path: Path, placement: Placement)
     """
     file = soundstorm_file(service, option, path)
     tensors = module_names(read_tensors(service, option, file))
-    heads = published_or(service, option, file, {"heads": _HEADS})["heads"]
+    heads = sizes_beside(service, option, file, {"heads": _HEADS})["heads"]
     try:
         sizes = _sizes(tensors, heads)
     except (KeyError, ValueError, IndexError) as error:
@@ -233,26 +232,6 @@ def load_soundstorm(service: str, option: str, path: Path, placement: Placement)
     load_tensors(model, tensors, f"service {service}: option {option!r}: {file}")
     model.to(placement.device).eval()
     return model
-
-
-def published_or(service: str, option: str, file: Path, published: Mapping[str, int]) -> dict[str, int]:
-    """Sizes that tensors don't determine: those in a config.json beside the file, else those of the published model.
-
-    Raises:
-        OptionsError: config.json is not valid, or one of the sizes in it is not a positive integer.
-    """
-    config = file.with_name("config.json")
-    try:
-        given = json.loads(config.read_bytes()) if config.is_file() else {}
-    except (OSError, ValueError) as error:
-        text = f"is {str(file)!r}, beside which config.json can't be read ({error})"
-        raise wrong(service, option, text) from error
-    sizes = {name: given.get(name, value) if isinstance(given, dict) else value for name, value in published.items()}
-    for name, value in sizes.items():
-        if type(value) is not int or value < 1:
-            text = f"is {str(file)!r}, beside which config.json has {name!r}: {value!r}, which is no positive integer"
-            raise wrong(service, option, text)
-    return sizes
 
 
 def module_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

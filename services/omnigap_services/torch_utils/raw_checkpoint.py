@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from collections.abc import Collection, Mapping, Sequence
@@ -164,6 +165,26 @@ def load_tensors(
             f"{who} has tensors with values that are not finite ({shortened(damaged)}): download it again"
         )
     module.load_state_dict(found, strict=False)
+
+
+def sizes_beside(service: str, option: str, file: Path, published: Mapping[str, int]) -> dict[str, int]:
+    """Sizes that tensors don't determine: those in a config.json beside the file, else those of the published model.
+
+    Raises:
+        OptionsError: config.json is not valid, or one of the sizes in it is not a positive integer.
+    """
+    config = file.with_name("config.json")
+    try:
+        given = json.loads(config.read_bytes()) if config.is_file() else {}
+    except (OSError, ValueError) as error:
+        text = f"is {str(file)!r}, beside which config.json can't be read ({error})"
+        raise wrong(service, option, text) from error
+    sizes = {name: given.get(name, value) if isinstance(given, dict) else value for name, value in published.items()}
+    for name, value in sizes.items():
+        if type(value) is not int or value < 1:
+            text = f"is {str(file)!r}, beside which config.json has {name!r}: {value!r}, which is no positive integer"
+            raise wrong(service, option, text)
+    return sizes
 
 
 def wrong(service: str, option: str, text: str) -> OptionsError:
